@@ -52,7 +52,7 @@ func TestSubprocessWithChildWatcher(t *testing.T) {
 		probe := &childProbe{AbstractChildWatcher: w}
 		childSet(t, probe)
 		defer aio.SetChildWatcher(nil)
-		tr, p := procShell(t, ctx, "exit 7", nil)
+		tr, p := shellTransport(t, ctx, "exit 7", nil)
 		p.wantOver(t, ctx, 7)
 		p.wantEvents(t, "made", "exited:7,true pipe0 pipe1 pipe2", "lost")
 		same(t, "the id of the exited process", tr.GetExtraInfo("subprocess").(*os.Process).Pid, tr.GetPID())
@@ -68,14 +68,14 @@ func TestSubprocessWithChildWatcher(t *testing.T) {
 			{func(t aio.SubprocessTransport) error { return t.SendSignal(syscall.SIGHUP) }, -1},
 			{func(t aio.SubprocessTransport) error { return t.Close() }, -9},
 		} {
-			tr, p := procShell(t, ctx, "echo ready; read line", nil)
+			tr, p := shellTransport(t, ctx, "echo ready; read line", nil)
 			p.wantOut(t, ctx, 1, "ready\n")
 			matches(t, "the signal", c.send(tr), nil)
 			p.wantOver(t, ctx, c.code)
 		}
-		pr := procStart(t, ctx, "read l; exit 3", &aio.SubprocessOptions{Stdin: aio.PIPE, Context: ctx})
+		pr := startShell(t, ctx, "read l; exit 3", &aio.SubprocessOptions{Stdin: aio.PIPE, Context: ctx})
 		pr.Stdin.Close()
-		procWait(t, ctx, pr, 3)
+		waitExit(t, ctx, pr, 3)
 		_, err := aio.CreateSubprocessExec(ctx, "/no/such/program", nil, nil)
 		matches(t, "no such program", err, os.ErrNotExist)
 		return nil
@@ -90,15 +90,15 @@ func TestSubprocessWithoutChildWatcher(t *testing.T) {
 		childSet(t, probe)
 		run := func() {
 			t.Helper()
-			pr := procStart(t, ctx, "read l; exit 3", &aio.SubprocessOptions{Stdin: aio.PIPE})
+			pr := startShell(t, ctx, "read l; exit 3", &aio.SubprocessOptions{Stdin: aio.PIPE})
 			pr.Stdin.Close()
-			procWait(t, ctx, pr, 3)
+			waitExit(t, ctx, pr, 3)
 		}
 		run()
 		probe.log.want(t, "")
 		probe.inactive = false
-		pr := procStart(t, ctx, "exit 4", &aio.SubprocessOptions{Group: true})
-		procWait(t, ctx, pr, 4)
+		pr := startShell(t, ctx, "exit 4", &aio.SubprocessOptions{Group: true})
+		waitExit(t, ctx, pr, 4)
 		probe.log.want(t, "")
 		same(t, "warnings", len(warnings), 0)
 		probe.err = errors.New("refused")
@@ -118,7 +118,7 @@ func TestSubprocessChildWatcherCloses(t *testing.T) {
 		l, _ := aio.GetRunningLoop(ctx)
 		warnings := childWarnings(t)
 		childSet(t, w)
-		tr, p := procShell(t, ctx, "read l; exit 7", nil)
+		tr, p := shellTransport(t, ctx, "read l; exit 7", nil)
 		aio.SetChildWatcher(nil)
 		tr.GetPipeTransport(0).Close()
 		p.wantOver(t, ctx, 7)
@@ -128,8 +128,8 @@ func TestSubprocessChildWatcherCloses(t *testing.T) {
 		w.AttachLoop(l)
 		aio.SetChildWatcher(w)
 		defer aio.SetChildWatcher(nil)
-		tr, p = procShell(t, ctx, "read l; exit 8", nil)
-		killed, q := procShell(t, ctx, "read l; exit 8", nil)
+		tr, p = shellTransport(t, ctx, "read l; exit 8", nil)
+		killed, q := shellTransport(t, ctx, "read l; exit 8", nil)
 		w.AttachLoop(other)
 		other.Close()
 		tr.GetPipeTransport(0).Close()
@@ -150,13 +150,13 @@ func TestSubprocessChildWatcherLoopClosed(t *testing.T) {
 		t.Helper()
 		warnings := childWarnings(t)
 		policyReset(t)
-		r, in := pipeEnds(t)
+		r, in := newPipe(t)
 		var pid int
 		inGoroutine(func() {
 			if err := aio.Run(func(ctx context.Context) error {
 				l, err := aio.GetRunningLoop(ctx)
 				aio.SetChildWatcher(attach(l))
-				pid = procStart(t, ctx, "read l; exit 6", &aio.SubprocessOptions{Stdin: r}).PID
+				pid = startShell(t, ctx, "read l; exit 6", &aio.SubprocessOptions{Stdin: r}).PID
 				return err
 			}); err != nil {
 				t.Error(err)
@@ -204,7 +204,7 @@ func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
 		var w childTeller
 		childSet(t, &w)
 		for _, told := range []bool{false, true} {
-			tr, p := procShell(t, ctx, "echo ready; read l; exit 5", nil)
+			tr, p := shellTransport(t, ctx, "echo ready; read l; exit 5", nil)
 			p.wantOut(t, ctx, 1, "ready\n")
 			if told {
 				// a wrong report, so that the child still runs

@@ -49,14 +49,14 @@ func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.
 				}
 				// opens the descriptors that the loop and os/exec keep
 				// open
-				r, _ := pipeEnds(t)
+				r, _ := newPipe(t)
 				if err := l.AddReader(r, func() {}); err != nil {
 					return err
 				}
 				if _, err := l.RemoveReader(r); err != nil {
 					return err
 				}
-				procWait(t, ctx, procStart(t, ctx, "cat", &aio.SubprocessOptions{Stdin: aio.DEVNULL, Stdout: aio.PIPE}), 0)
+				waitExit(t, ctx, startShell(t, ctx, "cat", &aio.SubprocessOptions{Stdin: aio.DEVNULL, Stdout: aio.PIPE}), 0)
 				w := c.make()
 				w.AttachLoop(l)
 				if !w.IsActive() {
@@ -66,7 +66,7 @@ func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.
 				before := openFiles()
 				err = main(t, ctx, w)
 				wantClosed(t, ctx, before)
-				procNoChildren(t)
+				noChildren(t)
 				return err
 			})
 		})
@@ -187,7 +187,7 @@ func TestChildWatchers(t *testing.T) {
 		w.Enter()
 		pid, end := childStart(t, "exit 7")
 		end()
-		procZombie(t, pid)
+		waitZombie(t, pid)
 		childAdd(t, ctx, w, pid, c.ended(t, "dead", pid))
 		w.Exit()
 		c.log.want(t, "") // the callback does not run inside AddChildHandler
@@ -250,7 +250,7 @@ func TestChildWatcherOrder(t *testing.T) {
 			ends[i]()
 			// this task holds the token, so the watcher cannot call back
 			// yet
-			procZombie(t, pids[i])
+			waitZombie(t, pids[i])
 		}
 		c.wait(t, ctx, 5)
 		c.log.want(t, "child0:1 again1:1 child2:1 child3:1 child4:1")
@@ -297,7 +297,7 @@ func TestChildWatchersRemove(t *testing.T) {
 		default: // leaves the child to others
 			letPass(ctx, 3)
 			end()
-			procZombie(t, pid)
+			waitZombie(t, pid)
 			letPass(ctx, 3)
 			var s syscall.WaitStatus
 			if _, err := syscall.Wait4(pid, &s, 0, nil); err != nil || s.ExitStatus() != 2 {
@@ -427,7 +427,7 @@ func inGoroutine(f func()) {
 func TestChildWatchersCallbackPanics(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		reports := pipeReports(l)
+		reports := reportsOf(l)
 		var c childLog
 		for _, name := range []string{"first", "second"} {
 			w.Enter()
@@ -526,7 +526,7 @@ func TestChildWatchersChangeLoops(t *testing.T) {
 		w.AttachLoop(nil)
 		contains(t, "the warning", <-warnings, "detached")
 		end()
-		procZombie(t, pid)
+		waitZombie(t, pid)
 		letPass(ctx, 3)
 		c.log.want(t, "")
 		w.AttachLoop(l)
@@ -544,7 +544,7 @@ func TestChildWatchersChangeLoops(t *testing.T) {
 		matches(t, "AddChildHandler with a closed loop", w.AddChildHandler(ctx, pid, func(int, int) {}), aio.ErrUsage)
 		w.Exit()
 		end()
-		procZombie(t, pid)
+		waitZombie(t, pid)
 		letPass(ctx, 3)
 		c.log.want(t, "")
 		w.AttachLoop(l)
@@ -574,7 +574,7 @@ func TestChildWatchersClose(t *testing.T) {
 			c.log.want(t, "pending:6")
 		default:
 			same(t, "it is active", w.IsActive(), false)
-			procZombie(t, pid)
+			waitZombie(t, pid)
 			letPass(ctx, 3)
 			same(t, "RemoveChildHandler", w.RemoveChildHandler(pid), false)
 			if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
@@ -602,7 +602,7 @@ func TestMultiLoopChildWatcherBeforeAttach(t *testing.T) {
 		pid, end := childStart(t, "read l; exit 3")
 		childAdd(t, ctx, &w, pid, c.ended(t, "before", pid))
 		end()
-		procZombie(t, pid)
+		waitZombie(t, pid)
 		w.AttachLoop(nil)
 		defer w.Close()
 		same(t, "it is active", w.IsActive(), true)
@@ -623,7 +623,7 @@ func TestFastChildWatcherTakesAll(t *testing.T) {
 			return err
 		}
 		pid := cmd.Process.Pid
-		procZombie(t, pid)
+		waitZombie(t, pid)
 		w.AttachLoop(l)
 		contains(t, "the warning", <-warnings, fmt.Sprintf("does not know\" pid=%d returncode=3", pid))
 		matches(t, "os/exec", cmd.Wait(), syscall.ECHILD)
@@ -638,8 +638,8 @@ func TestFastChildWatcherTakesAll(t *testing.T) {
 		end()
 		never, end := childStart(t, "exit 5")
 		end()
-		procZombie(t, late)
-		procZombie(t, never)
+		waitZombie(t, late)
+		waitZombie(t, never)
 		w.AttachLoop(l)
 		w.Exit()
 		same(t, "warnings", len(warnings), 0)

@@ -14,31 +14,31 @@ import (
 	"testing"
 )
 
-// mdCode matches code blocks and inline code, which contain no links.
-var mdCode = regexp.MustCompile("(?ms)^```.*?^```$|^(?:    |\t)[^\n]*$|`[^`\n]*`")
+// codeSpan matches code blocks and inline code, which contain no links.
+var codeSpan = regexp.MustCompile("(?ms)^```.*?^```$|^(?:    |\t)[^\n]*$|`[^`\n]*`")
 
 var (
-	mdLink    = regexp.MustCompile(`\]\(\s*<?([^)>\s]+)>?[^)]*\)`)
-	mdDefined = regexp.MustCompile(`(?m)^\[[^\]]+\]:\s*<?([^>\s]+)`)
-	mdImage   = regexp.MustCompile(`(?:src|href)="([^"]+)"`)
-	mdHeading = regexp.MustCompile(`(?m)^#+ +(.*?) *$`)
-	mdOther   = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	linkTarget     = regexp.MustCompile(`\]\(\s*<?([^)>\s]+)>?[^)]*\)`)
+	linkDefinition = regexp.MustCompile(`(?m)^\[[^\]]+\]:\s*<?([^>\s]+)`)
+	linkAttribute  = regexp.MustCompile(`(?:src|href)="([^"]+)"`)
+	headingLine    = regexp.MustCompile(`(?m)^#+ +(.*?) *$`)
+	notInAnchor    = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// mdAnchors returns the anchors of the headings of a document, as GitHub generates
+// headingAnchors returns the anchors of the headings of a document, as GitHub generates
 // them.
-func mdAnchors(text string) map[string]bool {
+func headingAnchors(text string) map[string]bool {
 	anchors := map[string]bool{}
-	for _, m := range mdHeading.FindAllStringSubmatch(text, -1) {
-		anchors[strings.ReplaceAll(mdOther.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
+	for _, m := range headingLine.FindAllStringSubmatch(text, -1) {
+		anchors[strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
 	}
 	return anchors
 }
 
-// mdLinks returns the relative links of a document.
-func mdLinks(text string) (links []string) {
-	text = mdCode.ReplaceAllString(text, "")
-	for _, re := range []*regexp.Regexp{mdLink, mdDefined, mdImage} {
+// relativeLinks returns the relative links of a document.
+func relativeLinks(text string) (links []string) {
+	text = codeSpan.ReplaceAllString(text, "")
+	for _, re := range []*regexp.Regexp{linkTarget, linkDefinition, linkAttribute} {
 		for _, m := range re.FindAllStringSubmatch(text, -1) {
 			if u, err := url.Parse(m[1]); err != nil || u.Scheme == "" && u.Host == "" {
 				links = append(links, m[1])
@@ -48,8 +48,8 @@ func mdLinks(text string) (links []string) {
 	return links
 }
 
-// mdDead returns why a link in the document at page is dead, "" if it is not.
-func mdDead(page, link string) string {
+// deadLink returns why a link in the document at page is dead, "" if it is not.
+func deadLink(page, link string) string {
 	u, err := url.Parse(link)
 	if err != nil {
 		return err.Error()
@@ -70,7 +70,7 @@ func mdDead(page, link string) string {
 		if err != nil {
 			return err.Error()
 		}
-		anchors = mdAnchors(string(text))
+		anchors = headingAnchors(string(text))
 		anchorsOf[target] = anchors
 	}
 	if !anchors[u.Fragment] {
@@ -87,14 +87,14 @@ var anchorsOf = map[string]map[string]bool{}
 func TestLinks(t *testing.T) {
 	sample := "[a](b.md) ![c](<d.svg> \"title\") [e](https://example.com/f) `[g](h)` <a href=\"i.md\">\n" +
 		"\n    [j](k)\n\n[l]: m.md\n```\n[n](o)\n```\n"
-	if got := strings.Join(mdLinks(sample), " "); got != "b.md d.svg m.md i.md" {
+	if got := strings.Join(relativeLinks(sample), " "); got != "b.md d.svg m.md i.md" {
 		t.Fatalf("links of the sample: %s", got)
 	}
 	for link, dead := range map[string]bool{
 		"CHANGELOG.md": false, "docs": false, "README.md#install": false, "#install": false,
 		"no-such-file.md": true, "README.md#no-such-heading": true, "docs/no-such-file.md": true,
 	} {
-		if reason := mdDead("README.md", link); (reason != "") != dead {
+		if reason := deadLink("README.md", link); (reason != "") != dead {
 			t.Fatalf("link %s of the sample: dead is %v, %s", link, !dead, reason)
 		}
 	}
@@ -112,8 +112,8 @@ func TestLinks(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for _, link := range mdLinks(string(text)) {
-			if reason := mdDead(path, link); reason != "" {
+		for _, link := range relativeLinks(string(text)) {
+			if reason := deadLink(path, link); reason != "" {
 				t.Errorf("%s: the link to %s is dead: %s", path, link, reason)
 			}
 		}
@@ -125,8 +125,8 @@ func TestLinks(t *testing.T) {
 }
 
 var (
-	mdPackage   = regexp.MustCompile(`https://pkg\.go\.dev/github\.com/goaio/([\w/]+)#([\w.]+)`)
-	mdReference = regexp.MustCompile("\\[`[^`\n]+`\\](:|\\[|\\()?")
+	packageLink   = regexp.MustCompile(`https://pkg\.go\.dev/github\.com/goaio/([\w/]+)#([\w.]+)`)
+	nameReference = regexp.MustCompile("\\[`[^`\n]+`\\](:|\\[|\\()?")
 )
 
 // apiNames returns the names in api.txt in the form of pkg.go.dev URLs:
@@ -153,16 +153,16 @@ func apiNames(t *testing.T) map[string]bool {
 	return names
 }
 
-// mdDeadNames returns the links to pkg.go.dev whose name does not exist, and the names
+// deadNames returns the links to pkg.go.dev whose name does not exist, and the names
 // in brackets without a link definition.
-func mdDeadNames(text string, names map[string]bool) (dead []string) {
+func deadNames(text string, names map[string]bool) (dead []string) {
 	defined := map[string]bool{}
-	for _, m := range mdPackage.FindAllStringSubmatch(text, -1) {
+	for _, m := range packageLink.FindAllStringSubmatch(text, -1) {
 		if !names[path.Base(m[1])+"#"+m[2]] {
 			dead = append(dead, m[0])
 		}
 	}
-	references := mdReference.FindAllStringSubmatch(text, -1)
+	references := nameReference.FindAllStringSubmatch(text, -1)
 	for _, m := range references {
 		if m[1] == ":" {
 			defined[strings.TrimSuffix(m[0], ":")] = true
@@ -184,7 +184,7 @@ func TestNameLinks(t *testing.T) {
 		"[`Serve`]: https://pkg.go.dev/github.com/goaio/aio/aiohttp#Serve\n" +
 		"[`None`]: https://pkg.go.dev/github.com/goaio/aio#None\n" +
 		"[`Field`]: https://pkg.go.dev/github.com/goaio/aio#Runner.Signals\n"
-	got := strings.Join(mdDeadNames(sample, names), " ")
+	got := strings.Join(deadNames(sample, names), " ")
 	if got != "https://pkg.go.dev/github.com/goaio/aio#None [`Nothing`]" {
 		t.Fatalf("dead names of the sample: %s", got)
 	}
@@ -197,14 +197,14 @@ func TestNameLinks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, link := range mdDeadNames(string(text), names) {
+		for _, link := range deadNames(string(text), names) {
 			t.Errorf("%s: the link %s names nothing in the package", page, link)
 		}
 	}
 }
 
-// mdUnlinked returns the names of the package in table rows that are not links.
-func mdUnlinked(text string, names map[string]bool) (unlinked []string) {
+// unlinkedNames returns the names of the package in table rows that are not links.
+func unlinkedNames(text string, names map[string]bool) (unlinked []string) {
 	name := regexp.MustCompile("\\[?`(?:(aiohttp|aiosql|aiotest)\\.)?([\\w.]+)`")
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "| ") {
@@ -227,14 +227,14 @@ func mdUnlinked(text string, names map[string]bool) (unlinked []string) {
 func TestChooserLinks(t *testing.T) {
 	names := apiNames(t)
 	sample := "| a | `Run`, [`Gather`], `net.Conn`, `aiotest.Run`, `Nothing` |\nand `Shield`\n"
-	if got := strings.Join(mdUnlinked(sample, names), " "); got != "`Run` `aiotest.Run`" {
+	if got := strings.Join(unlinkedNames(sample, names), " "); got != "`Run` `aiotest.Run`" {
 		t.Fatalf("unlinked names of the sample: %s", got)
 	}
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range mdUnlinked(string(text), names) {
+	for _, name := range unlinkedNames(string(text), names) {
 		t.Errorf("README.md: %s is not a link", name)
 	}
 }

@@ -113,7 +113,7 @@ func TestModules(t *testing.T) {
 
 // notIndexed returns the pages in files that the index does not link to.
 func notIndexed(index string, files []string) (missing []string) {
-	links := mdLinks(index)
+	links := relativeLinks(index)
 	for _, f := range files {
 		if filepath.Ext(f) == ".md" && f != "README.md" && !slices.Contains(links, f) {
 			missing = append(missing, f)

@@ -20,7 +20,7 @@ import (
 // position is exact.
 func TestSockSendfileCancelledOnDescriptor(t *testing.T) {
 	needsSendfile(t)
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
 		f, data := sendfileFile(t, sendfileMuch)
 		sending := spawn(ctx, func(ctx context.Context) error {
@@ -39,7 +39,7 @@ func TestSockSendfileCancelledOnDescriptor(t *testing.T) {
 			return err
 		}
 		unix.Shutdown(a, unix.SHUT_WR)
-		got, err := sockReadAll(ctx, b, int(at))
+		got, err := recvAll(ctx, b, int(at))
 		same(t, "what was sent", string(got) == string(data[:at]) && int(at) < len(data), true)
 		rest, rerr := aio.SockRecv(ctx, b, 10)
 		same(t, "more than that", len(rest), 0)
@@ -50,7 +50,7 @@ func TestSockSendfileCancelledOnDescriptor(t *testing.T) {
 // LOOP-329
 func TestSockSendfileRefusesBlockingDescriptor(t *testing.T) {
 	needsSendfile(t)
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		l.SetDebug(true)
 		a, _ := pollPair(t)
 		if err := unix.SetNonblock(a, false); err != nil {
@@ -68,8 +68,8 @@ func TestSockSendfileRefusesBlockingDescriptor(t *testing.T) {
 // reading avoids.
 func TestSockSendfileSystemFails(t *testing.T) {
 	needsSendfile(t)
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
-		unconnected := sockNew(t, unix.AF_INET, unix.SOCK_STREAM)
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		unconnected := newSocket(t, unix.AF_INET, unix.SOCK_STREAM)
 		f, _ := sendfileFile(t, 10)
 		for _, noFallback := range []bool{true, false} {
 			sent, err := aio.SockSendfile(ctx, unconnected, f, &aio.SendfileOptions{NoFallback: noFallback})
@@ -86,7 +86,7 @@ func TestSockSendfileSystemFails(t *testing.T) {
 // The transfer ends if the file becomes shorter.
 func TestSockSendfileOfShrinkingFile(t *testing.T) {
 	needsSendfile(t)
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
 		f, data := sendfileFile(t, sendfileMuch)
 		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.SockSendfile(ctx, a, f, nil) })
@@ -96,7 +96,7 @@ func TestSockSendfileOfShrinkingFile(t *testing.T) {
 		if err := os.Truncate(f.Name(), 1<<20); err != nil {
 			return err
 		}
-		got, err := sockReadAll(ctx, b, 1<<20)
+		got, err := recvAll(ctx, b, 1<<20)
 		same(t, "what arrives", string(got) == string(data[:1<<20]), true)
 		sent, serr := sending.Await(ctx)
 		same(t, "sent", sent, 1<<20)

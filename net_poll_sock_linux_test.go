@@ -12,8 +12,8 @@ import (
 
 // LOOP-100: addresses of other families are not resolved.
 func TestSockConnectOfAnotherFamily(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
-		fd := sockNew(t, unix.AF_NETLINK, unix.SOCK_RAW)
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		fd := newSocket(t, unix.AF_NETLINK, unix.SOCK_RAW)
 		matches(t, "SockConnect", aio.SockConnect(ctx, fd, "localhost:1"), errors.ErrUnsupported)
 		return nil
 	})

@@ -18,8 +18,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// sockNew returns a non-blocking socket that is closed when the test ends.
-func sockNew(t *testing.T, family, typ int) int {
+// newSocket returns a non-blocking socket that is closed when the test ends.
+func newSocket(t *testing.T, family, typ int) int {
 	t.Helper()
 	fd, err := unix.Socket(family, typ, 0)
 	if err == nil {
@@ -33,9 +33,9 @@ func sockNew(t *testing.T, family, typ int) int {
 	return fd
 }
 
-// sockRun runs main in a loop with a real clock, and checks that its exception handler
+// inRealLoop runs main in a loop with a real clock, and checks that its exception handler
 // is not called.
-func sockRun(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) {
+func inRealLoop(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) {
 	t.Helper()
 	l, reports := pollLoop(t)
 	matches(t, "the run", runMain(l, func(ctx context.Context) error { return main(ctx, l) }), nil)
@@ -46,14 +46,14 @@ func sockRun(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) {
 
 // LOOP-284, LOOP-285
 func TestSockOfDescriptors(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
 		file := os.NewFile(uintptr(pollDup(t, b)), "socket")
 		defer file.Close()
 		for _, sock := range []any{b, uintptr(b), file} {
-			data := sockPattern(1 << 20)
+			data := patternOf(1 << 20)
 			sent := spawn(ctx, func(ctx context.Context) error { return aio.SockSendall(ctx, a, data) })
-			got, err := sockReadAll(ctx, sock, len(data))
+			got, err := recvAll(ctx, sock, len(data))
 			same(t, "all in order", bytes.Equal(got, data), true)
 			if _, serr := sent.Await(ctx); err != nil || serr != nil {
 				return errors.Join(err, serr)
@@ -68,23 +68,23 @@ func TestSockOfDescriptors(t *testing.T) {
 
 // LOOP-286
 func TestSockAtOnce(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
-		ln := sockListen(t, "tcp", "127.0.0.1:0")
-		sockDial(t, ln.Addr())
+		ln := listenFor(t, "tcp", "127.0.0.1:0")
+		dialTo(t, ln.Addr())
 		var log eventLog
 		l.CallSoon(func() { log.add("suspended") })
 		if err := aio.SockSendall(ctx, a, []byte("x")); err != nil {
 			return err
 		}
-		got, err := sockText(b, 10)(ctx)
+		got, err := recvText(b, 10)(ctx)
 		log.add("%s%v", got, err)
 		conn, err := aio.SockAccept(ctx, ln)
 		if err != nil {
 			return err
 		}
 		conn.Close()
-		dgram := sockNew(t, unix.AF_INET, unix.SOCK_DGRAM)
+		dgram := newSocket(t, unix.AF_INET, unix.SOCK_DGRAM)
 		log.add("%v", aio.SockConnect(ctx, dgram, "127.0.0.1:9"))
 		log.want(t, "x<nil> <nil>")
 		return nil
@@ -94,11 +94,11 @@ func TestSockAtOnce(t *testing.T) {
 // A call that waits takes as many passes as in asyncio: one for the callback of the
 // descriptor, one for the task.
 func TestSockWaitPasses(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
 		var log eventLog
 		receive := spawn(ctx, func(ctx context.Context) error {
-			got, err := sockText(b, 10)(ctx)
+			got, err := recvText(b, 10)(ctx)
 			log.add("got:%s", got)
 			return err
 		})
@@ -121,9 +121,9 @@ func TestSockWaitPasses(t *testing.T) {
 
 // LOOP-287, with a peer that reads in a callback.
 func TestSockSendallToReader(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
-		data := sockPattern(4 << 20)
+		data := patternOf(4 << 20)
 		got := 0
 		buf := make([]byte, 64<<10)
 		pollAdd(t, l.AddReader, b, func() {
@@ -144,7 +144,7 @@ func TestSockSendallToReader(t *testing.T) {
 // LOOP-288: after a cancelled call the descriptor is not watched, unless another call
 // or callback needs it.
 func TestSockCancelledLeavesNoWatch(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		_, b := pollPair(t)
 		for _, wait := range []func(ctx context.Context) error{
 			func(ctx context.Context) error { _, err := aio.SockRecv(ctx, b, 1); return err },
@@ -160,7 +160,7 @@ func TestSockCancelledLeavesNoWatch(t *testing.T) {
 			pollRemove(t, l.RemoveReader, b, false)
 			pollRemove(t, l.RemoveWriter, b, false)
 		}
-		first := aio.CreateTask(ctx, sockText(b, 1))
+		first := aio.CreateTask(ctx, recvText(b, 1))
 		if err := aio.Sleep(ctx, 0); err != nil {
 			return err
 		}
@@ -175,10 +175,10 @@ func TestSockCancelledLeavesNoWatch(t *testing.T) {
 
 // LOOP-288, with a cancellation between the wake-up of a call and the step of its task.
 func TestSockRecvCancelledWhenReady(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
 		var log eventLog
-		first := aio.CreateTask(ctx, sockText(b, 10))
+		first := aio.CreateTask(ctx, recvText(b, 10))
 		l.CallSoon(func() { // runs after the call has started to wait
 			pollWrite(t, a, "data")
 			l.CallSoon(func() {
@@ -191,7 +191,7 @@ func TestSockRecvCancelledWhenReady(t *testing.T) {
 		})
 		_, err := first.Await(ctx)
 		matches(t, "the first", err, aio.ErrCancelled)
-		got, err := sockText(b, 10)(ctx)
+		got, err := recvText(b, 10)(ctx)
 		log.add("%s", got)
 		log.want(t, "ready canceltrue data")
 		return err
@@ -201,13 +201,13 @@ func TestSockRecvCancelledWhenReady(t *testing.T) {
 // A report of the poller belongs to the SockRecv that waits for it, although that call
 // reads one pass later: another call in between finds no data, as in asyncio.
 func TestSockRecvKeepsWhatWasReported(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
 		var log eventLog
 		receive := func(name string) *aio.Task[struct{}] {
 			return aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
 				log.add("%s", name)
-				got, err := sockText(b, 10)(ctx)
+				got, err := recvText(b, 10)(ctx)
 				log.add("%s:%s", name, got)
 				return struct{}{}, err
 			})
@@ -232,12 +232,12 @@ func TestSockRecvKeepsWhatWasReported(t *testing.T) {
 
 // LOOP-299
 func TestSockRecvReplacesAnother(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
 		var log eventLog
 		receive := func(name string) *aio.Task[struct{}] {
 			return spawn(ctx, func(ctx context.Context) error {
-				got, err := sockText(b, 10)(ctx)
+				got, err := recvText(b, 10)(ctx)
 				log.add("%s:%s", name, got)
 				return err
 			})
@@ -263,10 +263,10 @@ func TestSockRecvReplacesAnother(t *testing.T) {
 
 // LOOP-290, LOOP-099
 func TestSockConnect(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
-		ln := sockListen(t, "tcp", "127.0.0.1:0")
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		ln := listenFor(t, "tcp", "127.0.0.1:0")
 		port := ln.Addr().(*net.TCPAddr).Port
-		fd := sockNew(t, unix.AF_INET, unix.SOCK_STREAM)
+		fd := newSocket(t, unix.AF_INET, unix.SOCK_STREAM)
 		connect := func(ctx context.Context) error {
 			return aio.SockConnect(ctx, fd, fmt.Sprintf("localhost:%d", port))
 		}
@@ -287,7 +287,7 @@ func TestSockConnect(t *testing.T) {
 		}
 		defer conn.Close()
 		sent := spawn(ctx, func(ctx context.Context) error { return aio.SockSendall(ctx, fd, []byte("hello")) })
-		got, err := sockText(conn, 10)(ctx)
+		got, err := recvText(conn, 10)(ctx)
 		same(t, "what comes", got, "hello")
 		_, serr := sent.Await(ctx)
 		return errors.Join(err, serr)
@@ -296,12 +296,12 @@ func TestSockConnect(t *testing.T) {
 
 // LOOP-284
 func TestSockConnectUnix(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
-		path := sockPath(t)
-		fd := sockNew(t, unix.AF_UNIX, unix.SOCK_STREAM)
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		path := socketPath(t)
+		fd := newSocket(t, unix.AF_UNIX, unix.SOCK_STREAM)
 		err := aio.SockConnect(ctx, fd, path)
 		matches(t, "SockConnect to nothing", err, syscall.ENOENT)
-		ln := sockListen(t, "unix", path)
+		ln := listenFor(t, "unix", path)
 		if err := aio.SockConnect(ctx, fd, path); err != nil {
 			return err
 		}
@@ -313,7 +313,7 @@ func TestSockConnectUnix(t *testing.T) {
 		if err := aio.SockSendall(ctx, conn, []byte("hello")); err != nil {
 			return err
 		}
-		got, err := sockText(fd, 10)(ctx)
+		got, err := recvText(fd, 10)(ctx)
 		same(t, "what comes", got, "hello")
 		return err
 	})
@@ -321,8 +321,8 @@ func TestSockConnectUnix(t *testing.T) {
 
 // The name is resolved for the family and type of the socket. LOOP-099
 func TestSockConnectResolves(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
-		udp := sockNew(t, unix.AF_INET, unix.SOCK_DGRAM)
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		udp := newSocket(t, unix.AF_INET, unix.SOCK_DGRAM)
 		// a service name of UDP
 		matches(t, "SockConnect", aio.SockConnect(ctx, udp, "localhost:domain"), nil)
 		peer, err := unix.Getpeername(udp)
@@ -344,10 +344,10 @@ func TestSockConnectResolves(t *testing.T) {
 
 // LOOP-295
 func TestSockConnectRefused(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
-		ln := sockListen(t, "tcp", "127.0.0.1:0")
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		ln := listenFor(t, "tcp", "127.0.0.1:0")
 		ln.Close()
-		err := aio.SockConnect(ctx, sockNew(t, unix.AF_INET, unix.SOCK_STREAM), ln.Addr().String())
+		err := aio.SockConnect(ctx, newSocket(t, unix.AF_INET, unix.SOCK_STREAM), ln.Addr().String())
 		matches(t, "SockConnect", err, syscall.ECONNREFUSED)
 		var op *net.OpError
 		if errors.As(err, &op) {
@@ -361,8 +361,8 @@ func TestSockConnectRefused(t *testing.T) {
 
 // LOOP-293
 func TestSockAcceptGivesNonBlocking(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
-		ln := sockListen(t, "tcp", "127.0.0.1:0")
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		ln := listenFor(t, "tcp", "127.0.0.1:0")
 		raw, err := ln.(*net.TCPListener).SyscallConn()
 		if err != nil {
 			return err
@@ -375,7 +375,7 @@ func TestSockAcceptGivesNonBlocking(t *testing.T) {
 		if err := aio.Sleep(ctx, 0); err != nil { // the connection attempt waits
 			return err
 		}
-		client := sockDial(t, ln.Addr())
+		client := dialTo(t, ln.Addr())
 		conn, err := accept.Await(ctx)
 		if err != nil {
 			return err
@@ -394,9 +394,9 @@ func TestSockAcceptGivesNonBlocking(t *testing.T) {
 
 // LOOP-296
 func TestSockSendtoWaits(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
-		a, b := sockNew(t, unix.AF_UNIX, unix.SOCK_DGRAM), sockNew(t, unix.AF_UNIX, unix.SOCK_DGRAM)
-		to := &net.UnixAddr{Name: sockPath(t), Net: "unixgram"}
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		a, b := newSocket(t, unix.AF_UNIX, unix.SOCK_DGRAM), newSocket(t, unix.AF_UNIX, unix.SOCK_DGRAM)
+		to := &net.UnixAddr{Name: socketPath(t), Net: "unixgram"}
 		if err := unix.Bind(b, &unix.SockaddrUnix{Name: to.Name}); err != nil {
 			return err
 		}
@@ -441,7 +441,7 @@ func TestSockSendtoWaits(t *testing.T) {
 // A dual-stack IPv6 socket returns IPv4 addresses as IPv4-mapped addresses, and can
 // send to them.
 func TestSockDatagramsOfBothFamilies(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		both, err := net.ListenPacket("udp", ":0")
 		if err != nil {
 			return err
@@ -463,21 +463,21 @@ func TestSockDatagramsOfBothFamilies(t *testing.T) {
 		}
 		p, _, err = aio.SockRecvfrom(ctx, client, 100)
 		same(t, "what comes back", string(p), "answer")
-		_, serr := aio.SockSendto(ctx, both, nil, sockNoAddr{})
+		_, serr := aio.SockSendto(ctx, both, nil, noAddr{})
 		matches(t, "SockSendto to an invalid address", serr, aio.ErrUsage)
 		return err
 	})
 }
 
-type sockNoAddr struct{}
+type noAddr struct{}
 
-func (sockNoAddr) Network() string { return "none" }
-func (sockNoAddr) String() string  { return "nowhere" }
+func (noAddr) Network() string { return "none" }
+func (noAddr) String() string  { return "nowhere" }
 
 // LOOP-283: with and without debug mode.
 func TestSockRefusesBlockingDescriptor(t *testing.T) {
 	for _, debug := range []bool{true, false} {
-		sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+		inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
 			l.SetDebug(debug)
 			a, _ := pollPair(t)
 			if err := unix.SetNonblock(a, false); err != nil {
@@ -504,8 +504,8 @@ func TestSockRefusesBlockingDescriptor(t *testing.T) {
 
 // LOOP-300: includes calls that do not have to wait.
 func TestSockOfTransportsDescriptor(t *testing.T) {
-	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
-		ln := sockListen(t, "tcp", "127.0.0.1:0")
+	inRealLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		ln := listenFor(t, "tcp", "127.0.0.1:0")
 		tr, p, err := aio.CreateConnection(ctx, func() *ioClient {
 			return &ioClient{lost: aio.CreateFuture[error](ctx)}
 		}, ln.Addr().String(), nil)

@@ -24,7 +24,7 @@ const sendfileMuch = 2 << 20
 // sendfilePair returns the ends of a connection with small buffers.
 func sendfilePair(t *testing.T) (conn, peer net.Conn) {
 	t.Helper()
-	conn, peer = sockConnected(t, "tcp", "127.0.0.1:0")
+	conn, peer = connectedPair(t, "tcp", "127.0.0.1:0")
 	if err := conn.(*net.TCPConn).SetWriteBuffer(64 << 10); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func sendfilePair(t *testing.T) (conn, peer net.Conn) {
 // sendfileFile returns a file with a pattern of n bytes. Its position is 5.
 func sendfileFile(t *testing.T, n int) (*os.File, []byte) {
 	t.Helper()
-	data := sockPattern(n)
+	data := patternOf(n)
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestSendfileCancelled(t *testing.T) {
 		file := form(f)
 		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return way.send(ctx, file, nil) })
 		// the transfer has started
-		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+		if _, err := recvAll(ctx, peer, 1000); err != nil {
 			return err
 		}
 		if err := aio.Sleep(ctx, 2*time.Millisecond); err != nil {
@@ -352,7 +352,7 @@ func TestSendfilePeerClosesMidway(t *testing.T) {
 			sent, err = way.send(ctx, file, nil)
 			return err
 		})
-		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+		if _, err := recvAll(ctx, peer, 1000); err != nil {
 			return err
 		}
 		peer.Close() // the unread data causes a reset
@@ -435,12 +435,12 @@ func TestSendfilePausesReading(t *testing.T) {
 			if err := aio.SockSendall(ctx, peer, []byte("meanwhile")); err != nil {
 				return err
 			}
-			if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+			if _, err := recvAll(ctx, peer, 1000); err != nil {
 				return err
 			}
 			same(t, "IsReading during the transfer", tr.IsReading(), false)
 			same(t, "data received by the protocol", string(p.got), "")
-			if _, err := sockReadAll(ctx, peer, len(data)-1000); err != nil {
+			if _, err := recvAll(ctx, peer, len(data)-1000); err != nil {
 				return err
 			}
 			if _, err := sending.Await(ctx); err != nil {
@@ -474,7 +474,7 @@ func TestSendfileReadingResumed(t *testing.T) {
 		for _, protocol := range []aio.Protocol{p, buffered} {
 			tr.SetProtocol(protocol)
 			sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, form(f), nil) })
-			if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+			if _, err := recvAll(ctx, peer, 1000); err != nil {
 				return err
 			}
 			tr.ResumeReading()
@@ -483,7 +483,7 @@ func TestSendfileReadingResumed(t *testing.T) {
 			}
 			eventually(t, ctx, "what the peer has sent", func() bool { return string(p.got)+string(buffered.got) == "meanwhile" })
 			same(t, "Sendfile is done", sending.Done(), false)
-			if _, err := sockReadAll(ctx, peer, len(data)-1000); err != nil {
+			if _, err := recvAll(ctx, peer, len(data)-1000); err != nil {
 				return err
 			}
 			if _, err := sending.Await(ctx); err != nil {
@@ -501,13 +501,13 @@ func TestSendfileReadingResumed(t *testing.T) {
 func sendfileTLS(t *testing.T, ctx context.Context) (aio.Transport, *sendfileProtocol, net.Conn) {
 	t.Helper()
 	conn, raw := sendfilePair(t)
-	peer := tls.Server(raw, tlsTestServerConfig())
+	peer := tls.Server(raw, tlsServerConfig())
 	shaking := aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
 		return aio.ToThread(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, peer.HandshakeContext(ctx) })
 	})
 	tr, p, err := aio.CreateConnection(ctx, func() *sendfileProtocol {
 		return &sendfileProtocol{ioClient{lost: aio.CreateFuture[error](ctx)}}
-	}, "", &aio.ConnectionOptions{Conn: conn, TLS: tlsTestClientConfig()})
+	}, "", &aio.ConnectionOptions{Conn: conn, TLS: tlsClientConfig()})
 	if err == nil {
 		_, err = shaking.Await(ctx)
 	}
@@ -535,7 +535,7 @@ func TestSendfileTLS(t *testing.T) {
 		if err := aio.SockSendall(ctx, peer, []byte("meanwhile")); err != nil {
 			return err
 		}
-		got, err := sockReadAll(ctx, peer, 1000)
+		got, err := recvAll(ctx, peer, 1000)
 		if err != nil {
 			return err
 		}
@@ -568,7 +568,7 @@ func TestSendfileTLS(t *testing.T) {
 
 		tr, p, peer = sendfileTLS(t, ctx)
 		sending = aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, f, nil) })
-		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+		if _, err := recvAll(ctx, peer, 1000); err != nil {
 			return err
 		}
 		peer.(*tls.Conn).NetConn().Close()
@@ -590,7 +590,7 @@ func TestSendfileKeepsOthersFromWriting(t *testing.T) {
 		}
 		f, data := sendfileFile(t, sendfileMuch)
 		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, f, nil) })
-		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+		if _, err := recvAll(ctx, peer, 1000); err != nil {
 			return err
 		}
 		if aio.SendsBySystem(tr, f) {
@@ -624,7 +624,7 @@ func TestSendfileKeepsOthersFromWriting(t *testing.T) {
 func TestSendfileAfterWriteBuffer(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, data := sendfileFile(t, 1000)
-		before := sockPattern(sendfileMuch)
+		before := patternOf(sendfileMuch)
 		tr.Write(before)
 		p.log.want(t, "pause")
 		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, form(f), nil) })
@@ -632,7 +632,7 @@ func TestSendfileAfterWriteBuffer(t *testing.T) {
 			return err
 		}
 		same(t, "it is done before the buffer is written", sending.Done(), false)
-		got, err := sockReadAll(ctx, peer, len(before)+len(data))
+		got, err := recvAll(ctx, peer, len(before)+len(data))
 		same(t, "everything has arrived in order", bytes.Equal(got, append(before, data...)), true)
 		if err != nil {
 			return err
@@ -664,7 +664,7 @@ func TestSendfileClosed(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, data := sendfileFile(t, sendfileMuch)
 		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, form(f), nil) })
-		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+		if _, err := recvAll(ctx, peer, 1000); err != nil {
 			return err
 		}
 		reading := sendfileRest(ctx, peer)
@@ -686,7 +686,7 @@ func TestSendfileConnectionLost(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, _ := sendfileFile(t, sendfileMuch)
 		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, form(f), nil) })
-		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+		if _, err := recvAll(ctx, peer, 1000); err != nil {
 			return err
 		}
 		peer.Close()

@@ -17,7 +17,7 @@ import (
 
 // LOOP-160, LOOP-161, LOOP-162, LOOP-164: ServeForever runs until it is cancelled.
 func TestServerServeForever(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.serve(&aio.ServerOptions{DeferServing: true})
 		addr := c.srv.Addr()
 		task := spawn(c.ctx, c.srv.ServeForever)
@@ -49,7 +49,7 @@ func TestServerServeForever(t *testing.T) {
 
 // LOOP-163: Close ends ServeForever, which closes the clients.
 func TestServerCloseWhileServing(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.serve(nil)
 		task := spawn(c.ctx, c.srv.ServeForever)
 		p := c.connect()
@@ -105,7 +105,7 @@ func TestServerServeForeverWithContext(t *testing.T) {
 
 // LOOP-165, LOOP-166: Close does not close the connections.
 func TestServerClose(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.on["data:hello"] = func(p *ioLogger) { p.t.Write([]byte("you too")) }
 		c.serve(nil)
 		addr := c.srv.Addr()
@@ -129,7 +129,7 @@ func TestServerClose(t *testing.T) {
 
 // LOOP-167, LOOP-168, LOOP-169: what WaitClosed waits for.
 func TestServerWaitClosed(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.serve(nil)
 		var done eventLog
 		wait := func(name string) *aio.Task[struct{}] {
@@ -181,7 +181,7 @@ func TestServerWaitClosed(t *testing.T) {
 // LOOP-170: the server and its last client are closed in one pass, before the call of
 // WaitClosed.
 func TestServerWaitClosedTooLate(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.serve(nil)
 		c.connect()
 		c.clients[0].on["lost"] = c.srv.Close
@@ -195,7 +195,7 @@ func TestServerWaitClosedTooLate(t *testing.T) {
 
 // LOOP-173: WaitClosed does not wait for the tasks of the clients' handlers.
 func TestServerWaitClosedLeavesTasks(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.serve(nil)
 		c.connect()
 		release := aio.CreateFuture[int](c.ctx)
@@ -216,7 +216,7 @@ func TestServerWaitClosedLeavesTasks(t *testing.T) {
 
 // LOOP-174: a client that closes the server still gets its answer.
 func TestServerEndedByClient(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.serve(nil)
 		task := spawn(c.ctx, c.srv.ServeForever)
 		c.on["data:quit"] = func(p *ioLogger) {
@@ -249,7 +249,7 @@ func TestServerEndedInCallbacks(t *testing.T) {
 	for _, event := range []string{"made", "data:hello", "eof", "lost"} {
 		for name, end := range ends {
 			t.Run(event+" "+name, func(t *testing.T) {
-				served(t, func(c *srvCase) {
+				served(t, func(c *serverCase) {
 					c.on[event] = func(*ioLogger) { end(c.srv) }
 					c.serve(nil)
 					addr := c.srv.Addr().String()
@@ -292,7 +292,7 @@ func TestServerEndedInCallbacks(t *testing.T) {
 // but have no transport yet, and the client whose protocol factory closes the server.
 func TestServerClosedWhileAccepting(t *testing.T) {
 	ioVirtual(t, func(ctx context.Context, l *aio.Loop) error {
-		c := &srvCase{T: t, ctx: ctx, l: l}
+		c := &serverCase{T: t, ctx: ctx, l: l}
 		c.serve(nil)
 		var conns []net.Conn
 		for range 3 {
@@ -338,7 +338,7 @@ func TestServerClosedWhileAccepting(t *testing.T) {
 			c.Errorf("the client reads %v", err)
 		}
 	})
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		var srv *aio.Server
 		factories := 0
 		srv, err := aio.CreateServer(c.ctx, func() *ioLogger {
@@ -421,7 +421,7 @@ func TestServerOfAClosedLoop(t *testing.T) {
 
 // LOOP-260: a running loop keeps no references to closed servers and connections.
 func TestServerIsForgotten(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		var servers []weak.Pointer[aio.Server]
 		var protocols []weak.Pointer[ioLogger]
 		for range 3 {

@@ -15,7 +15,7 @@ import (
 
 // LOOP-175, LOOP-186: a server on a Unix socket.
 func TestUnixServer(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		path := filepath.Join(c.TempDir(), "sock")
 		c.on["data:hello"] = func(p *ioLogger) { p.t.Write([]byte("you too")); p.t.Close() }
 		srv, err := aio.CreateUnixServer(c.ctx, c.factory, path, &aio.ServerOptions{DeferServing: true})
@@ -59,7 +59,7 @@ func TestUnixServerFile(t *testing.T) {
 		_, err := os.Lstat(path)
 		return err == nil
 	}
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		dir := c.TempDir()
 		path := filepath.Join(dir, "sock")
 		create := func(path string, opts *aio.ServerOptions) *aio.Server {

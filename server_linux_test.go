@@ -19,8 +19,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// srvTraced runs main in a loop that logs a bar for each pass.
-func srvTraced(t *testing.T, main func(c *srvCase)) {
+// tracedServer runs main in a loop that logs a bar for each pass.
+func tracedServer(t *testing.T, main func(c *serverCase)) {
 	t.Helper()
 	l := aio.NewEventLoop(nil)
 	defer func() {
@@ -28,7 +28,7 @@ func srvTraced(t *testing.T, main func(c *srvCase)) {
 			t.Error(err)
 		}
 	}()
-	c := &srvCase{T: t, l: l, on: map[string]func(*ioLogger){}}
+	c := &serverCase{T: t, l: l, on: map[string]func(*ioLogger){}}
 	ioReportTo(l, &c.log)
 	if err := runMain(l, func(ctx context.Context) error {
 		c.ctx = ctx
@@ -40,7 +40,7 @@ func srvTraced(t *testing.T, main func(c *srvCase)) {
 }
 
 // tick logs a bar for each of the next n passes.
-func (c *srvCase) tick(n int) {
+func (c *serverCase) tick(n int) {
 	var tick func()
 	tick = func() {
 		c.log.add("|")
@@ -52,7 +52,7 @@ func (c *srvCase) tick(n int) {
 }
 
 // dial connects from outside of the loop, which is blocked during that.
-func (c *srvCase) dial() net.Conn {
+func (c *serverCase) dial() net.Conn {
 	c.Helper()
 	conn, err := net.Dial("tcp", c.srv.Addr().String())
 	if err != nil {
@@ -65,7 +65,7 @@ func (c *srvCase) dial() net.Conn {
 // accepted in the first pass, the protocol is created in the second, ConnectionMade is
 // called in the third, and data arrives in the fourth.
 func TestServerInterleavesAsInCPython(t *testing.T) {
-	srvTraced(t, func(c *srvCase) {
+	tracedServer(t, func(c *serverCase) {
 		c.serve(nil)
 		c.tick(100)
 		c.log.add("serving")
@@ -96,7 +96,7 @@ func TestServerWaitClosedPasses(t *testing.T) {
 		"LOOP-172": (*aio.Server).AbortClients,
 	} {
 		t.Run(name, func(t *testing.T) {
-			srvTraced(t, func(c *srvCase) {
+			tracedServer(t, func(c *serverCase) {
 				c.serve(nil)
 				conn := c.dial()
 				defer conn.Close()
@@ -129,7 +129,7 @@ func TestServerWaitClosedPasses(t *testing.T) {
 // connections.
 func TestServerBacklog(t *testing.T) {
 	for _, backlog := range []int{1, 3, 0} {
-		srvTraced(t, func(c *srvCase) {
+		tracedServer(t, func(c *serverCase) {
 			c.serve(&aio.ServerOptions{Backlog: backlog})
 			ioControl(t, c.srv.Sockets()[0], func(fd int) error { return unix.Listen(fd, 100) })
 			const n = 10
@@ -161,7 +161,7 @@ func TestServerSocketOptions(t *testing.T) {
 		{aio.ServerOptions{ReusePort: true}, map[int]bool{unix.SO_REUSEPORT: true, unix.SO_REUSEADDR: true}},
 		{aio.ServerOptions{KeepAlive: true}, map[int]bool{unix.SO_KEEPALIVE: true}},
 	} {
-		srvTraced(t, func(c *srvCase) {
+		tracedServer(t, func(c *serverCase) {
 			c.serve(&o.opts)
 			for opt, want := range o.want {
 				ioControl(t, c.srv.Sockets()[0], func(fd int) error {
@@ -216,7 +216,7 @@ func TestServerPortInUseElsewhere(t *testing.T) {
 
 // A name in Linux's abstract namespace has no file.
 func TestUnixServerAbstract(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		name := fmt.Sprintf("@aio-test-%d-%s", os.Getpid(), filepath.Base(c.Name()))
 		for range 2 {
 			srv, err := aio.CreateUnixServer(c.ctx, c.factory, name, nil)
@@ -254,36 +254,36 @@ func TestServerLeavesNoDescriptors(t *testing.T) {
 	dir := t.TempDir()
 	for _, s := range []struct {
 		name string
-		run  func(c *srvCase)
+		run  func(c *serverCase)
 	}{
-		{"nothing", func(c *srvCase) {}},
-		{"a server", func(c *srvCase) { c.serve(nil); c.end() }},
-		{"a server that is not closed", func(c *srvCase) { c.serve(nil) }},
-		{"a server that has not served", func(c *srvCase) { c.serve(&aio.ServerOptions{DeferServing: true}) }},
-		{"a server with clients that is not closed", func(c *srvCase) { c.serve(nil); c.connect(); c.connect() }},
-		{"a server and a client that is not accepted", func(c *srvCase) {
+		{"nothing", func(c *serverCase) {}},
+		{"a server", func(c *serverCase) { c.serve(nil); c.end() }},
+		{"a server that is not closed", func(c *serverCase) { c.serve(nil) }},
+		{"a server that has not served", func(c *serverCase) { c.serve(&aio.ServerOptions{DeferServing: true}) }},
+		{"a server with clients that is not closed", func(c *serverCase) { c.serve(nil); c.connect(); c.connect() }},
+		{"a server and a client that is not accepted", func(c *serverCase) {
 			c.serve(nil)
 			if _, _, err := aio.CreateConnection(c.ctx, newIOLogger, c.srv.Addr().String(), nil); err != nil {
 				c.Error(err)
 			}
 		}},
-		{"an address in use", func(c *srvCase) {
+		{"an address in use", func(c *serverCase) {
 			if _, err := aio.CreateServer(c.ctx, c.factory, used.Addr().String(), nil); err == nil {
 				c.Error("a server was created")
 			}
 		}},
-		{"the second address in use", func(c *srvCase) {
+		{"the second address in use", func(c *serverCase) {
 			_, port, _ := net.SplitHostPort(used.Addr().String())
 			if _, err := aio.CreateServer(c.ctx, c.factory, "127.0.0.2:"+port, &aio.ServerOptions{Hosts: []string{"127.0.0.1"}}); err == nil {
 				c.Error("a server was created")
 			}
 		}},
-		{"an invalid path", func(c *srvCase) {
+		{"an invalid path", func(c *serverCase) {
 			if _, err := aio.CreateUnixServer(c.ctx, c.factory, filepath.Join(dir, "no", "path"), nil); err == nil {
 				c.Error("a server was created")
 			}
 		}},
-		{"cancelled while it starts", func(c *srvCase) {
+		{"cancelled while it starts", func(c *serverCase) {
 			task := spawn(c.ctx, func(ctx context.Context) error {
 				_, err := aio.CreateServer(ctx, c.factory, "127.0.0.1:0", nil)
 				return err
@@ -294,7 +294,7 @@ func TestServerLeavesNoDescriptors(t *testing.T) {
 				c.Errorf("the error is %v", err)
 			}
 		}},
-		{"a factory that fails", func(c *srvCase) {
+		{"a factory that fails", func(c *serverCase) {
 			c.l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 			srv, err := aio.CreateServer(c.ctx, func() *ioLogger { panic("no") }, "127.0.0.1:0", nil)
 			if err != nil {
@@ -307,13 +307,13 @@ func TestServerLeavesNoDescriptors(t *testing.T) {
 			c.lost(p)
 			srv.Close()
 		}},
-		{"refused protocols", func(c *srvCase) {
+		{"refused protocols", func(c *serverCase) {
 			conn, _ := ioSocketpair(c.T)
 			if _, _, err := aio.ConnectAcceptedSocket(c.ctx, func() int { return 1 }, conn, nil); err == nil {
 				c.Error("a transport was created")
 			}
 		}},
-		{"clients that are closed, aborted and left alone", func(c *srvCase) {
+		{"clients that are closed, aborted and left alone", func(c *serverCase) {
 			c.serve(nil)
 			for i := range 6 {
 				p := c.connect()
@@ -352,7 +352,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 	before := openFiles()
 	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	aio.ForceGoroutines(l, mode == "goroutines")
-	c := &srvCase{T: t, l: l, on: map[string]func(*ioLogger){}}
+	c := &serverCase{T: t, l: l, on: map[string]func(*ioLogger){}}
 	var reports []time.Duration
 	start := l.Time()
 	onReport := func() {}
@@ -378,8 +378,8 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		start = l.Time()
 
 		restore := noMoreDescriptors(t, 2)
-		first, second := srvSocket(t), srvSocket(t)
-		srvConnect(t, first, c.srv.Addr())
+		first, second := newStreamSocket(t), newStreamSocket(t)
+		connectSocket(t, first, c.srv.Addr())
 		sleepUntil := func(d time.Duration) {
 			t.Helper()
 			if err := aio.Sleep(ctx, start.Add(d).Sub(l.Time())); err != nil {
@@ -405,7 +405,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		if len(reports) != 1 || !c.srv.IsServing() || len(c.clients) != 0 {
 			t.Errorf("reported at %v, serving: %v, %d clients", reports, c.srv.IsServing(), len(c.clients))
 		}
-		srvConnect(t, second, c.srv.Addr())
+		connectSocket(t, second, c.srv.Addr())
 		sleepUntil(reports[0] + 999*time.Millisecond)
 		if len(reports) != 1 {
 			t.Errorf("reported at %v", reports)
@@ -432,8 +432,8 @@ func TestServerOutOfDescriptors(t *testing.T) {
 
 		// Close during the wait.
 		restore = noMoreDescriptors(t, 1)
-		third := srvSocket(t)
-		srvConnect(t, third, c.srv.Addr())
+		third := newStreamSocket(t)
+		connectSocket(t, third, c.srv.Addr())
 		reported(3)
 		c.srv.Close()
 		restore()
@@ -447,8 +447,8 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		c.serve(nil)
 		onReport = func() { c.srv.Close() }
 		restore = noMoreDescriptors(t, 1)
-		fourth := srvSocket(t)
-		srvConnect(t, fourth, c.srv.Addr())
+		fourth := newStreamSocket(t)
+		connectSocket(t, fourth, c.srv.Addr())
 		if err := c.srv.WaitClosed(ctx); err != nil {
 			return err
 		}
@@ -459,8 +459,8 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		onReport = func() {}
 		c.serve(nil)
 		restore = noMoreDescriptors(t, 1)
-		fifth := srvSocket(t)
-		srvConnect(t, fifth, c.srv.Addr())
+		fifth := newStreamSocket(t)
+		connectSocket(t, fifth, c.srv.Addr())
 		reported(5)
 		restore()
 		unix.Close(fifth)
@@ -502,7 +502,7 @@ func noMoreDescriptors(t *testing.T, n int) (restore func()) {
 	}
 }
 
-func srvSocket(t *testing.T) int {
+func newStreamSocket(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -511,7 +511,7 @@ func srvSocket(t *testing.T) int {
 	return fd
 }
 
-func srvConnect(t *testing.T, fd int, addr net.Addr) {
+func connectSocket(t *testing.T, fd int, addr net.Addr) {
 	t.Helper()
 	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: addr.(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)

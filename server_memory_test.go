@@ -59,7 +59,7 @@ func (memAddr) String() string { return "mem" }
 
 // memCase is a server on a memListener in a bubble, with the time of the bubble.
 type memCase struct {
-	srvCase
+	serverCase
 	ln      *memListener
 	reports []aio.ExceptionContext
 }
@@ -72,7 +72,7 @@ func inMemory(t *testing.T, main func(c *memCase)) {
 		c := &memCase{ln: newMemListener()}
 		l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { c.reports = append(c.reports, ec) })
 		if err := runMain(l, func(ctx context.Context) error {
-			c.srvCase = srvCase{T: t, ctx: ctx, l: l, on: map[string]func(*ioLogger){}}
+			c.serverCase = serverCase{T: t, ctx: ctx, l: l, on: map[string]func(*ioLogger){}}
 			srv, err := aio.CreateServer(ctx, c.factory, "", &aio.ServerOptions{Listener: c.ln})
 			if err != nil {
 				return err

@@ -16,8 +16,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// srvCase is a server with one log for its protocols.
-type srvCase struct {
+// serverCase is a server with one log for its protocols.
+type serverCase struct {
 	*testing.T
 	ctx     context.Context
 	l       *aio.Loop
@@ -28,7 +28,7 @@ type srvCase struct {
 }
 
 // factory creates the server's protocols.
-func (c *srvCase) factory() *ioLogger {
+func (c *serverCase) factory() *ioLogger {
 	p := &ioLogger{log: &c.log, on: map[string]func(){}}
 	for event, f := range c.on {
 		p.on[event] = func() { f(p) }
@@ -38,7 +38,7 @@ func (c *srvCase) factory() *ioLogger {
 }
 
 // serve starts a server on a local port.
-func (c *srvCase) serve(opts *aio.ServerOptions) {
+func (c *serverCase) serve(opts *aio.ServerOptions) {
 	c.Helper()
 	srv, err := aio.CreateServer(c.ctx, c.factory, "127.0.0.1:0", opts)
 	if err != nil {
@@ -48,7 +48,7 @@ func (c *srvCase) serve(opts *aio.ServerOptions) {
 }
 
 // connect makes a connection to the server; the client has its own log.
-func (c *srvCase) connect() *ioLogger {
+func (c *serverCase) connect() *ioLogger {
 	c.Helper()
 	n := len(c.clients)
 	p := newIOLogger()
@@ -61,7 +61,7 @@ func (c *srvCase) connect() *ioLogger {
 	return p
 }
 
-func (c *srvCase) pass() {
+func (c *serverCase) pass() {
 	c.Helper()
 	if err := aio.Sleep(c.ctx, 0); err != nil {
 		c.Fatal(err)
@@ -69,7 +69,7 @@ func (c *srvCase) pass() {
 }
 
 // lost waits until p's connection is closed.
-func (c *srvCase) lost(p *ioLogger) {
+func (c *serverCase) lost(p *ioLogger) {
 	c.Helper()
 	if err := p.lost.Wait(c.ctx); err != nil {
 		c.Fatal(err)
@@ -77,7 +77,7 @@ func (c *srvCase) lost(p *ioLogger) {
 }
 
 // refused checks that connections to addr are refused.
-func (c *srvCase) refused(addr net.Addr) {
+func (c *serverCase) refused(addr net.Addr) {
 	c.Helper()
 	if conn, err := net.Dial(addr.Network(), addr.String()); err == nil {
 		conn.Close()
@@ -86,7 +86,7 @@ func (c *srvCase) refused(addr net.Addr) {
 }
 
 // end closes the server and its connections.
-func (c *srvCase) end() {
+func (c *serverCase) end() {
 	c.Helper()
 	c.srv.Close()
 	c.srv.AbortClients()
@@ -96,21 +96,21 @@ func (c *srvCase) end() {
 }
 
 // served runs main with the poller and with goroutines.
-func served(t *testing.T, main func(c *srvCase)) {
+func served(t *testing.T, main func(c *serverCase)) {
 	t.Helper()
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
 		if err != nil {
 			return err
 		}
-		main(&srvCase{T: t, ctx: ctx, l: l, on: map[string]func(*ioLogger){}})
+		main(&serverCase{T: t, ctx: ctx, l: l, on: map[string]func(*ioLogger){}})
 		return nil
 	})
 }
 
 // LOOP-140, LOOP-157, LOOP-261
 func TestServer(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.on["data:hello"] = func(p *ioLogger) { p.t.Write([]byte("you too")) }
 		c.serve(nil)
 		if c.srv.GetLoop() != c.l {
@@ -162,7 +162,7 @@ func TestServerAddresses(t *testing.T) {
 		if a.needs && !has6 {
 			continue
 		}
-		served(t, func(c *srvCase) {
+		served(t, func(c *serverCase) {
 			srv, err := aio.CreateServer(c.ctx, c.factory, a.addr, &a.opts)
 			if err != nil {
 				c.Fatal(err)
@@ -272,7 +272,7 @@ func TestServerFromOutside(t *testing.T) {
 	if _, err := aio.CreateServer(l.Context(), newIOLogger, "127.0.0.1:0", nil); !errors.Is(err, aio.ErrNoRunningLoop) {
 		t.Errorf("before the loop runs: %v", err)
 	}
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.serve(nil)
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -311,7 +311,7 @@ func TestServerFromOutside(t *testing.T) {
 
 // LOOP-146: an existing listener.
 func TestServerGivenListener(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			c.Fatal(err)
@@ -335,7 +335,7 @@ func TestServerGivenListener(t *testing.T) {
 
 // LOOP-147, LOOP-149: an address in use.
 func TestServerAddressInUse(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.serve(nil)
 		addr := c.srv.Addr().String()
 		for range 2 {
@@ -418,7 +418,7 @@ func ioVirtual(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) 
 // LOOP-150, LOOP-151: if one address cannot be bound, the sockets bound before are
 // closed.
 func TestServerBindFails(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		taken, err := net.Listen("tcp", "127.0.0.2:0")
 		if err != nil {
 			c.Skip(err) // the system has only one loopback address
@@ -451,7 +451,7 @@ func TestServerReusePort(t *testing.T) {
 	case "windows", "js":
 		t.Skip("SO_REUSEPORT is not supported on this system")
 	}
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		var servers []*aio.Server
 		addr := "127.0.0.1:0"
 		for range 3 {
@@ -474,7 +474,7 @@ func TestServerReusePort(t *testing.T) {
 // LOOP-154: a client that has already disconnected has no effect; LOOP-153: nor has one
 // that was reset before it was accepted.
 func TestServerClientsThatAreGone(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.serve(nil)
 		for i := range 5 {
 			conn, err := net.Dial("tcp", c.srv.Addr().String())
@@ -505,7 +505,7 @@ func TestServerClientsThatAreGone(t *testing.T) {
 
 // LOOP-156: a factory that fails closes the client's connection, not the server.
 func TestServerFactoryFails(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		var reports []error
 		c.l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { reports = append(reports, ec.Err) })
 		var make func() aio.Protocol
@@ -545,7 +545,7 @@ func TestServerFactoryFails(t *testing.T) {
 
 // LOOP-158, LOOP-159: a server that does not listen yet.
 func TestServerDeferServing(t *testing.T) {
-	served(t, func(c *srvCase) {
+	served(t, func(c *serverCase) {
 		c.serve(&aio.ServerOptions{DeferServing: true})
 		if c.srv.IsServing() || c.srv.Addr().(*net.TCPAddr).Port == 0 {
 			c.Errorf("IsServing() = %v, Addr() = %v", c.srv.IsServing(), c.srv.Addr())

@@ -18,10 +18,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// sockKinds are ways to get a pair of connected ends. The last kind has no descriptors.
-var sockKinds = map[string]func(t *testing.T) (a, b net.Conn){
-	"tcp":  func(t *testing.T) (a, b net.Conn) { return sockConnected(t, "tcp", "127.0.0.1:0") },
-	"unix": func(t *testing.T) (a, b net.Conn) { return sockConnected(t, "unix", sockPath(t)) },
+// connKinds are ways to get a pair of connected ends. The last kind has no descriptors.
+var connKinds = map[string]func(t *testing.T) (a, b net.Conn){
+	"tcp":  func(t *testing.T) (a, b net.Conn) { return connectedPair(t, "tcp", "127.0.0.1:0") },
+	"unix": func(t *testing.T) (a, b net.Conn) { return connectedPair(t, "unix", socketPath(t)) },
 	"pipe": func(t *testing.T) (a, b net.Conn) {
 		a, b = net.Pipe()
 		t.Cleanup(func() { a.Close(); b.Close() })
@@ -29,8 +29,8 @@ var sockKinds = map[string]func(t *testing.T) (a, b net.Conn){
 	},
 }
 
-// sockPath returns a path for a Unix socket, which must be short.
-func sockPath(t *testing.T) string {
+// socketPath returns a path for a Unix socket, which must be short.
+func socketPath(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "aio")
 	if err != nil {
@@ -40,8 +40,8 @@ func sockPath(t *testing.T) string {
 	return filepath.Join(dir, "s")
 }
 
-// sockListen listens until the test ends.
-func sockListen(t *testing.T, network, addr string) net.Listener {
+// listenFor listens until the test ends.
+func listenFor(t *testing.T, network, addr string) net.Listener {
 	t.Helper()
 	ln, err := net.Listen(network, addr)
 	if err != nil {
@@ -51,8 +51,8 @@ func sockListen(t *testing.T, network, addr string) net.Listener {
 	return ln
 }
 
-// sockDial connects; the connection is closed at the end of the test.
-func sockDial(t *testing.T, addr net.Addr) net.Conn {
+// dialTo connects; the connection is closed at the end of the test.
+func dialTo(t *testing.T, addr net.Addr) net.Conn {
 	t.Helper()
 	c, err := net.Dial(addr.Network(), addr.String())
 	if err != nil {
@@ -62,10 +62,10 @@ func sockDial(t *testing.T, addr net.Addr) net.Conn {
 	return c
 }
 
-func sockConnected(t *testing.T, network, addr string) (a, b net.Conn) {
+func connectedPair(t *testing.T, network, addr string) (a, b net.Conn) {
 	t.Helper()
-	ln := sockListen(t, network, addr)
-	a = sockDial(t, ln.Addr())
+	ln := listenFor(t, network, addr)
+	a = dialTo(t, ln.Addr())
 	b, err := ln.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -74,10 +74,11 @@ func sockConnected(t *testing.T, network, addr string) (a, b net.Conn) {
 	return a, b
 }
 
-// sockEach runs main with each kind of connection, with the poller and with goroutines.
-func sockEach(t *testing.T, main func(t *testing.T, ctx context.Context, a, b net.Conn) error) {
+// eachKindOfConn runs main with each kind of connection, with the poller and with
+// goroutines.
+func eachKindOfConn(t *testing.T, main func(t *testing.T, ctx context.Context, a, b net.Conn) error) {
 	t.Helper()
-	for name, pair := range sockKinds {
+	for name, pair := range connKinds {
 		t.Run(name, func(t *testing.T) {
 			bothPaths(t, func(t *testing.T, ctx context.Context) error {
 				a, b := pair(t)
@@ -87,16 +88,16 @@ func sockEach(t *testing.T, main func(t *testing.T, ctx context.Context, a, b ne
 	}
 }
 
-// sockText returns a coroutine that receives up to n bytes.
-func sockText(sock any, n int) aio.Coro[string] {
+// recvText returns a coroutine that receives up to n bytes.
+func recvText(sock any, n int) aio.Coro[string] {
 	return func(ctx context.Context) (string, error) {
 		p, err := aio.SockRecv(ctx, sock, n)
 		return string(p), err
 	}
 }
 
-// sockReadAll receives n bytes.
-func sockReadAll(ctx context.Context, sock any, n int) ([]byte, error) {
+// recvAll receives n bytes.
+func recvAll(ctx context.Context, sock any, n int) ([]byte, error) {
 	var all []byte
 	for len(all) < n {
 		p, err := aio.SockRecv(ctx, sock, min(n-len(all), 64<<10))
@@ -111,11 +112,11 @@ func sockReadAll(ctx context.Context, sock any, n int) ([]byte, error) {
 	return all, nil
 }
 
-// sockPattern returns the first n bytes of a pattern in which each position is
+// patternOf returns the first n bytes of a pattern in which each position is
 // recognizable, at most 4 MiB.
-func sockPattern(n int) []byte { return bytes.Clone(sockBytes()[:n]) }
+func patternOf(n int) []byte { return bytes.Clone(patternBytes()[:n]) }
 
-var sockBytes = sync.OnceValue(func() []byte {
+var patternBytes = sync.OnceValue(func() []byte {
 	p := make([]byte, 4<<20)
 	for i := range p {
 		p[i] = byte(i ^ i>>8 ^ i>>16)
@@ -125,15 +126,15 @@ var sockBytes = sync.OnceValue(func() []byte {
 
 // LOOP-284, LOOP-285
 func TestSockSendAndReceive(t *testing.T) {
-	sockEach(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
+	eachKindOfConn(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
 		send := func(s string) *aio.Task[struct{}] {
 			return spawn(ctx, func(ctx context.Context) error { return aio.SockSendall(ctx, a, []byte(s)) })
 		}
 		sent := send("hello, world")
-		got, err := sockText(b, 5)(ctx)
+		got, err := recvText(b, 5)(ctx)
 		matches(t, "SockRecv", err, nil)
 		same(t, "at most n bytes", got, "hello")
-		got, err = sockText(b, 100)(ctx)
+		got, err = recvText(b, 100)(ctx)
 		matches(t, "SockRecv", err, nil)
 		same(t, "the rest", got, ", world")
 		if _, err := sent.Await(ctx); err != nil {
@@ -166,10 +167,10 @@ func TestSockSendAndReceive(t *testing.T) {
 
 // LOOP-287
 func TestSockSendallOfMuch(t *testing.T) {
-	sockEach(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
-		data := sockPattern(1 << 20)
+	eachKindOfConn(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
+		data := patternOf(1 << 20)
 		sent := spawn(ctx, func(ctx context.Context) error { return aio.SockSendall(ctx, a, data) })
-		got, err := sockReadAll(ctx, b, len(data))
+		got, err := recvAll(ctx, b, len(data))
 		same(t, "all in order", bytes.Equal(got, data), true)
 		_, serr := sent.Await(ctx)
 		return errors.Join(err, serr)
@@ -178,16 +179,16 @@ func TestSockSendallOfMuch(t *testing.T) {
 
 // LOOP-288, LOOP-292
 func TestSockRecvCancelled(t *testing.T) {
-	sockEach(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
+	eachKindOfConn(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
 		for name, second := range map[string]aio.Coro[string]{
-			"SockRecv": sockText(b, 100),
+			"SockRecv": recvText(b, 100),
 			"SockRecvInto": func(ctx context.Context) (string, error) {
 				buf := make([]byte, 100)
 				n, err := aio.SockRecvInto(ctx, b, buf)
 				return string(buf[:n]), err
 			},
 		} {
-			first := aio.CreateTask(ctx, sockText(b, 100))
+			first := aio.CreateTask(ctx, recvText(b, 100))
 			if err := aio.Sleep(ctx, 0); err != nil {
 				return err
 			}
@@ -212,11 +213,11 @@ func TestSockRecvCancelled(t *testing.T) {
 
 // LOOP-289
 func TestSockSendallCancelled(t *testing.T) {
-	sockEach(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
+	eachKindOfConn(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
 		much := bytes.Repeat([]byte("x"), 16<<20)
 		first := spawn(ctx, func(ctx context.Context) error { return aio.SockSendall(ctx, a, much) })
 		// the transfer has started
-		if _, err := sockText(b, 1000)(ctx); err != nil {
+		if _, err := recvText(b, 1000)(ctx); err != nil {
 			return err
 		}
 		first.Cancel()
@@ -246,7 +247,7 @@ func TestSockSendallCancelled(t *testing.T) {
 
 // An await ends when its derived context is done, and no data is lost.
 func TestSockRecvWithDerivedContext(t *testing.T) {
-	sockEach(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
+	eachKindOfConn(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
 		enough := errors.New("enough")
 		derived, cancel := context.WithCancelCause(ctx)
 		spawn(ctx, func(ctx context.Context) error {
@@ -259,7 +260,7 @@ func TestSockRecvWithDerivedContext(t *testing.T) {
 		same(t, "it is a cancellation", errors.Is(err, aio.ErrCancelled), false)
 		same(t, "requests to cancel the task", aio.CurrentTask(ctx).(*aio.Task[struct{}]).Cancelling(), 0)
 		sent := spawn(ctx, func(ctx context.Context) error { return aio.SockSendall(ctx, a, []byte("data")) })
-		got, err := sockText(b, 100)(ctx)
+		got, err := recvText(b, 100)(ctx)
 		same(t, "what comes", got, "data")
 		_, serr := sent.Await(ctx)
 		return errors.Join(err, serr)
@@ -273,9 +274,9 @@ func TestSockAcceptCancelled(t *testing.T) {
 			bothPaths(t, func(t *testing.T, ctx context.Context) error {
 				addr := "127.0.0.1:0"
 				if network == "unix" {
-					addr = sockPath(t)
+					addr = socketPath(t)
 				}
-				ln := sockListen(t, network, addr)
+				ln := listenFor(t, network, addr)
 				accept := func(ctx context.Context) (net.Conn, error) { return aio.SockAccept(ctx, ln) }
 				first := aio.CreateTask(ctx, accept)
 				if err := aio.Sleep(ctx, 0); err != nil {
@@ -283,7 +284,7 @@ func TestSockAcceptCancelled(t *testing.T) {
 				}
 				// the listener is ready before the cancellation is
 				// delivered
-				client := sockDial(t, ln.Addr())
+				client := dialTo(t, ln.Addr())
 				first.Cancel()
 				_, err := first.Await(ctx)
 				matches(t, "the first", err, aio.ErrCancelled)
@@ -296,7 +297,7 @@ func TestSockAcceptCancelled(t *testing.T) {
 				if err := aio.SockSendall(ctx, conn, []byte("welcome")); err != nil {
 					return err
 				}
-				got, err := sockText(client, 100)(ctx)
+				got, err := recvText(client, 100)(ctx)
 				same(t, "what comes", got, "welcome")
 				return err
 			})
@@ -307,7 +308,7 @@ func TestSockAcceptCancelled(t *testing.T) {
 // LOOP-294
 func TestSockAcceptTimeout(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		ln := sockListen(t, "tcp", "127.0.0.1:0")
+		ln := listenFor(t, "tcp", "127.0.0.1:0")
 		err := aio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
 			_, err := aio.SockAccept(ctx, ln)
 			return err
@@ -406,46 +407,46 @@ func TestSockRecvfromCancelled(t *testing.T) {
 	})
 }
 
-// sockLate is a connection and a listener for which data arrives at the moment at which
+// lateConn is a connection and a listener for which data arrives at the moment at which
 // a call is cancelled.
-type sockLate struct {
+type lateConn struct {
 	net.Conn
 	cut chan struct{}
 	n   int
 }
 
-func newSockLate() *sockLate { return &sockLate{cut: make(chan struct{}, 1)} }
+func newSockLate() *lateConn { return &lateConn{cut: make(chan struct{}, 1)} }
 
-func (c *sockLate) SetDeadline(d time.Time) error {
+func (c *lateConn) SetDeadline(d time.Time) error {
 	if !d.IsZero() {
 		c.cut <- struct{}{}
 	}
 	return nil
 }
-func (c *sockLate) SetReadDeadline(d time.Time) error { return c.SetDeadline(d) }
+func (c *lateConn) SetReadDeadline(d time.Time) error { return c.SetDeadline(d) }
 
-func (c *sockLate) Read(p []byte) (int, error) {
+func (c *lateConn) Read(p []byte) (int, error) {
 	<-c.cut
 	return copy(p, "late data"), nil
 }
 
-func (c *sockLate) ReadFrom(p []byte) (int, net.Addr, error) {
+func (c *lateConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, _ := c.Read(p)
 	c.n++
 	return n, &net.UDPAddr{Port: c.n}, nil
 }
 
-func (c *sockLate) WriteTo([]byte, net.Addr) (int, error) { return 0, errors.ErrUnsupported }
+func (c *lateConn) WriteTo([]byte, net.Addr) (int, error) { return 0, errors.ErrUnsupported }
 
-func (c *sockLate) Accept() (net.Conn, error) {
+func (c *lateConn) Accept() (net.Conn, error) {
 	<-c.cut
 	a, b := net.Pipe()
 	return a, b.Close()
 }
-func (c *sockLate) Addr() net.Addr { return nil }
+func (c *lateConn) Addr() net.Addr { return nil }
 
-// sockCancelled runs coro as a task that is cancelled while it waits.
-func sockCancelled[T any](t *testing.T, ctx context.Context, coro aio.Coro[T]) {
+// cancelledWhileWaiting runs coro as a task that is cancelled while it waits.
+func cancelledWhileWaiting[T any](t *testing.T, ctx context.Context, coro aio.Coro[T]) {
 	t.Helper()
 	task := aio.CreateTask(ctx, coro)
 	aio.Sleep(ctx, 0)
@@ -459,9 +460,9 @@ func sockCancelled[T any](t *testing.T, ctx context.Context, coro aio.Coro[T]) {
 func TestSockLateOutcomeIsKept(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		c := newSockLate()
-		sockCancelled(t, ctx, sockText(c, 100))
+		cancelledWhileWaiting(t, ctx, recvText(c, 100))
 		for _, want := range []string{"late", " dat", "a"} {
-			got, err := sockText(c, 4)(ctx)
+			got, err := recvText(c, 4)(ctx)
 			same(t, "SockRecv", fmt.Sprint(got, err), want+"<nil>")
 		}
 
@@ -469,19 +470,19 @@ func TestSockLateOutcomeIsKept(t *testing.T) {
 			p, from, err := aio.SockRecvfrom(ctx, c, 4)
 			return fmt.Sprint(string(p), from), err
 		}
-		sockCancelled(t, ctx, receive)
+		cancelledWhileWaiting(t, ctx, receive)
 		got, err := receive(ctx)
 		same(t, "SockRecvfrom", fmt.Sprint(got, err), "late:1<nil>")
 
 		accept := func(ctx context.Context) (net.Conn, error) { return aio.SockAccept(ctx, c) }
-		sockCancelled(t, ctx, accept)
+		cancelledWhileWaiting(t, ctx, accept)
 		conn, err := accept(ctx)
 		if err != nil {
 			return err
 		}
 		conn.Close()
 		// closing the loop closes the connection of this call
-		sockCancelled(t, ctx, accept)
+		cancelledWhileWaiting(t, ctx, accept)
 		return nil
 	})
 }
@@ -495,7 +496,7 @@ func TestSockCallsOnOneConnectionTakeTurns(t *testing.T) {
 			var tasks []*aio.Task[string]
 			for i := range 4 {
 				tasks = append(tasks, aio.CreateTask(ctx, func(ctx context.Context) (string, error) {
-					got, err := sockText(b, 100)(ctx)
+					got, err := recvText(b, 100)(ctx)
 					log.add("%d:%s", i, got)
 					return got, err
 				}))
@@ -530,11 +531,11 @@ func TestSockRecvTimeoutInBubble(t *testing.T) {
 		start := time.Now()
 		err := aio.Run(func(ctx context.Context) error {
 			for range 3 {
-				_, err := aio.WaitFor(ctx, sockText(b, 10), time.Hour)
+				_, err := aio.WaitFor(ctx, recvText(b, 10), time.Hour)
 				matches(t, "SockRecv", err, aio.ErrTimeout)
 			}
 			sent := spawn(ctx, func(ctx context.Context) error { return aio.SockSendall(ctx, a, []byte("x")) })
-			got, err := sockText(b, 10)(ctx)
+			got, err := recvText(b, 10)(ctx)
 			same(t, "what comes", got, "x")
 			_, serr := sent.Await(ctx)
 			return errors.Join(err, serr, a.Close(), b.Close())
@@ -546,10 +547,10 @@ func TestSockRecvTimeoutInBubble(t *testing.T) {
 
 // Closing the loop ends the calls and leaves the connection unchanged.
 func TestSockLoopClosed(t *testing.T) {
-	for name, pair := range sockKinds {
+	for name, pair := range connKinds {
 		t.Run(name, func(t *testing.T) {
 			a, b := pair(t)
-			l, _ := sockGoroutinesLoop(t)
+			l, _ := newGoroutinesLoop(t)
 			var errs []error
 			spawn(l.Context(), func(ctx context.Context) error {
 				_, err := aio.SockRecv(ctx, b, 10)
@@ -576,35 +577,35 @@ func TestSockLoopClosed(t *testing.T) {
 	}
 }
 
-// sockGoroutinesLoop is like newLoop, for the goroutine back end.
-func sockGoroutinesLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
+// newGoroutinesLoop is like newLoop, for the goroutine back end.
+func newGoroutinesLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
 	l, reports := newLoop(t)
 	aio.ForceGoroutines(l, true)
 	return l, reports
 }
 
-// sockStubborn does not support deadlines.
-type sockStubborn struct{ net.Conn }
+// noDeadlines does not support deadlines.
+type noDeadlines struct{ net.Conn }
 
-func (sockStubborn) SetReadDeadline(time.Time) error  { return os.ErrNoDeadline }
-func (sockStubborn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
+func (noDeadlines) SetReadDeadline(time.Time) error  { return os.ErrNoDeadline }
+func (noDeadlines) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 
-// sockPanics is a connection that panics.
-type sockPanics struct{ net.Conn }
+// panickingConn is a connection that panics.
+type panickingConn struct{ net.Conn }
 
-func (*sockPanics) Write([]byte) (int, error) { panic("the connection panicked") }
+func (*panickingConn) Write([]byte) (int, error) { panic("the connection panicked") }
 
-// sockSlices is not comparable.
-type sockSlices struct {
+// notComparable is not comparable.
+type notComparable struct {
 	net.Conn
 	_ []byte
 }
 
 func TestSockMisuse(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		a, b := sockKinds["tcp"](t)
-		p, _ := sockKinds["pipe"](t)
-		ln := sockListen(t, "tcp", "127.0.0.1:0")
+		a, b := connKinds["tcp"](t)
+		p, _ := connKinds["pipe"](t)
+		ln := listenFor(t, "tcp", "127.0.0.1:0")
 		calls := func(sock any) map[string]error {
 			_, recv := aio.SockRecv(ctx, sock, 1)
 			_, recvInto := aio.SockRecvInto(ctx, sock, make([]byte, 1))
@@ -619,12 +620,12 @@ func TestSockMisuse(t *testing.T) {
 				"SockConnect": aio.SockConnect(ctx, sock, "127.0.0.1:9"),
 			}
 		}
-		for _, sock := range []any{nil, "socket", -1, 3.5, struct{}{}, sockSlices{Conn: a}} {
+		for _, sock := range []any{nil, "socket", -1, 3.5, struct{}{}, notComparable{Conn: a}} {
 			for call, err := range calls(sock) {
 				matches(t, fmt.Sprintf("%s of %v", call, sock), err, aio.ErrUsage)
 			}
 		}
-		pipe := calls(sockStubborn{p})
+		pipe := calls(noDeadlines{p})
 		for _, call := range []string{"SockRecvfrom", "SockRecvfromInto", "SockSendto", "SockAccept", "SockConnect"} {
 			matches(t, call+" of a pipe", pipe[call], aio.ErrUsage)
 		}
@@ -639,7 +640,7 @@ func TestSockMisuse(t *testing.T) {
 		_, err = aio.SockAccept(ctx, struct{ net.Listener }{ln})
 		matches(t, "SockAccept of a listener without SetDeadline", err, aio.ErrUsage)
 		var panicked *aio.PanicError
-		err = aio.SockSendall(ctx, &sockPanics{p}, []byte("x"))
+		err = aio.SockSendall(ctx, &panickingConn{p}, []byte("x"))
 		same(t, "a connection's panic is an error", errors.As(err, &panicked), true)
 		a.Close()
 		_, err = aio.SockRecv(ctx, a, 1)
@@ -656,11 +657,11 @@ func TestSockMisuse(t *testing.T) {
 // The peer has closed the connection: a runtime failure, returned as an error.
 func TestSockPeerGone(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		a, b := sockKinds["tcp"](t)
+		a, b := connKinds["tcp"](t)
 		if err := b.(*net.TCPConn).SetLinger(0); err != nil {
 			return err
 		}
-		receive := aio.CreateTask(ctx, sockText(a, 10))
+		receive := aio.CreateTask(ctx, recvText(a, 10))
 		if err := aio.Sleep(ctx, 0); err != nil {
 			return err
 		}
@@ -676,7 +677,7 @@ func TestSockPeerGone(t *testing.T) {
 // LOOP-300
 func TestSockOfTransport(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		ln := sockListen(t, "tcp", "127.0.0.1:0")
+		ln := listenFor(t, "tcp", "127.0.0.1:0")
 		tr, p, err := aio.CreateConnection(ctx, func() *ioClient {
 			return &ioClient{lost: aio.CreateFuture[error](ctx)}
 		}, ln.Addr().String(), nil)

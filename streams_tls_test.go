@@ -22,7 +22,7 @@ func TestStreamStartTLS(t *testing.T) {
 				t.Errorf("sslcontext is %v before StartTLS", info)
 			}
 			w.Write([]byte("go on\n"))
-			if err := w.StartTLS(ctx, tlsTestServerConfig(), nil); err != nil {
+			if err := w.StartTLS(ctx, tlsServerConfig(), nil); err != nil {
 				return err
 			}
 			if info := w.GetExtraInfo("sslcontext"); info == nil {
@@ -38,7 +38,7 @@ func TestStreamStartTLS(t *testing.T) {
 		r, w := streamOpen(t, ctx, srv)
 		w.Write([]byte("clear\n"))
 		streamWant(t, ctx, r, streamLine, `"go on\n"`)
-		if err := w.StartTLS(ctx, tlsTestClientConfig(), nil); err != nil {
+		if err := w.StartTLS(ctx, tlsClientConfig(), nil); err != nil {
 			return err
 		}
 		if info := w.GetExtraInfo("sslcontext"); info == nil || w.CanWriteEOF() {
@@ -55,7 +55,7 @@ func TestStreamStartTLSGivesTheReaderTheTransport(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		srv := streamServe(t, ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 			defer w.Close()
-			if err := w.StartTLS(ctx, tlsTestServerConfig(), nil); err != nil {
+			if err := w.StartTLS(ctx, tlsServerConfig(), nil); err != nil {
 				return err
 			}
 			w.Write(make([]byte, 1000))
@@ -66,7 +66,7 @@ func TestStreamStartTLSGivesTheReaderTheTransport(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if err := w.StartTLS(ctx, tlsTestClientConfig(), nil); err != nil {
+		if err := w.StartTLS(ctx, tlsClientConfig(), nil); err != nil {
 			return err
 		}
 		tr := w.Transport().(aio.Transport)
@@ -90,7 +90,7 @@ func TestStreamStartTLSTakesWhatWasReadAhead(t *testing.T) {
 			if err := w.StartTLS(ctx, nil, nil); !errors.Is(err, aio.ErrUsage) {
 				t.Errorf("without a configuration: %v", err)
 			}
-			if err := w.StartTLS(ctx, tlsTestServerConfig(), nil); err != nil {
+			if err := w.StartTLS(ctx, tlsServerConfig(), nil); err != nil {
 				return err
 			}
 			line, err := r.ReadLine(ctx)
@@ -99,7 +99,7 @@ func TestStreamStartTLSTakesWhatWasReadAhead(t *testing.T) {
 		}, nil)
 		r, w := streamOpen(t, ctx, srv)
 		w.Write([]byte("clear\n"))
-		if err := w.StartTLS(ctx, tlsTestClientConfig(), nil); err != nil {
+		if err := w.StartTLS(ctx, tlsClientConfig(), nil); err != nil {
 			return err
 		}
 		w.Write([]byte("secret\n"))
@@ -121,7 +121,7 @@ func TestStreamStartTLSTrustsNothingInClear(t *testing.T) {
 		r, w := streamOpen(t, ctx, srv)
 		streamWant(t, ctx, r, streamLine, `"go on\n"`)
 		var record tls.RecordHeaderError
-		if err := w.StartTLS(ctx, tlsTestClientConfig(), nil); !errors.As(err, &record) {
+		if err := w.StartTLS(ctx, tlsClientConfig(), nil); !errors.As(err, &record) {
 			t.Errorf("StartTLS: %v", err)
 		}
 		if err := w.WaitClosed(ctx); !errors.As(err, &record) {
@@ -134,9 +134,9 @@ func TestStreamStartTLSTrustsNothingInClear(t *testing.T) {
 
 // STREAM-083, STREAM-084, STREAM-085
 func TestStreamsOverTLS(t *testing.T) {
-	server := &aio.ServerOptions{TLS: tlsTestServerConfig()}
+	server := &aio.ServerOptions{TLS: tlsServerConfig()}
 	client := func(conn net.Conn) *aio.ConnectionOptions {
-		return &aio.ConnectionOptions{TLS: tlsTestClientConfig(), Conn: conn}
+		return &aio.ConnectionOptions{TLS: tlsClientConfig(), Conn: conn}
 	}
 	echoes := func(t *testing.T, ctx context.Context, srv *aio.Server, r *aio.StreamReader, w *aio.StreamWriter) error {
 		if info := w.GetExtraInfo("sslcontext"); info == nil || w.CanWriteEOF() {
@@ -195,7 +195,7 @@ func TestStreamStartTLSRefuses(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		s.feed("left")
 		w := aio.NewStreamWriter(struct{ aio.WriteTransport }{s.fakeTransport}, s.p)
-		if err := w.StartTLS(s.ctx, tlsTestClientConfig(), nil); !errors.Is(err, aio.ErrUsage) {
+		if err := w.StartTLS(s.ctx, tlsClientConfig(), nil); !errors.Is(err, aio.ErrUsage) {
 			t.Errorf("a transport that cannot be read from: %v", err)
 		}
 		if err := s.w.StartTLS(s.ctx, &tls.Config{}, nil); !errors.Is(err, aio.ErrUsage) {
@@ -203,6 +203,6 @@ func TestStreamStartTLSRefuses(t *testing.T) {
 		}
 		s.gets(streamRead(9), `"left"`)
 		s.r.SetException(errStreamBoom)
-		same(s, "StartTLS", s.w.StartTLS(s.ctx, tlsTestClientConfig(), nil), errStreamBoom)
+		same(s, "StartTLS", s.w.StartTLS(s.ctx, tlsClientConfig(), nil), errStreamBoom)
 	})
 }

@@ -151,7 +151,7 @@ func BenchmarkSubprocessCommunicate(b *testing.B) {
 	b.Run("aio", func(b *testing.B) {
 		b.SetBytes(int64(len(input)))
 		benchProcess(b, func(ctx context.Context) error {
-			p, err := aio.CreateSubprocessExec(ctx, "cat", nil, procPipes)
+			p, err := aio.CreateSubprocessExec(ctx, "cat", nil, allPipes)
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,7 @@ func TestProcessCommunicate(t *testing.T) {
 			{nil, "cat", aio.PIPE, "", ""},
 			{[]byte("in "), "cat; echo out; echo err >&2", aio.STDOUT, "in out\nerr\n", ""},
 		} {
-			p := procStart(t, ctx, c.command, &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: c.stderr})
+			p := startShell(t, ctx, c.command, &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: c.stderr})
 			out, errs, err := p.Communicate(ctx, c.input)
 			if string(out) != c.out || string(errs) != c.errs || err != nil {
 				t.Errorf("%s: %q, %q, %v", c.command, out, errs, err)
@@ -53,14 +53,14 @@ func TestProcessCommunicate(t *testing.T) {
 // one.
 func TestProcessPipesAreNotInherited(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p := procStart(t, ctx, "cat", procPipes)
-		other := procStart(t, ctx, "read line", procPipes)
+		p := startShell(t, ctx, "cat", allPipes)
+		other := startShell(t, ctx, "read line", allPipes)
 		out, _, err := p.Communicate(ctx, []byte("x"))
 		if string(out) != "x" || err != nil {
 			t.Errorf("Communicate: %q, %v", out, err)
 		}
 		other.Stdin.Close()
-		procWait(t, ctx, other, 1)
+		waitExit(t, ctx, other, 1)
 		return nil
 	})
 }
@@ -71,7 +71,7 @@ func TestProcessReopensStdin(t *testing.T) {
 		if _, err := os.Stat("/dev/stdin"); err != nil {
 			t.Skip(err)
 		}
-		p := procStart(t, ctx, "cat /dev/stdin", procPipes)
+		p := startShell(t, ctx, "cat /dev/stdin", allPipes)
 		out, errs, err := p.Communicate(ctx, []byte("through the name"))
 		if string(out) != "through the name" || err != nil {
 			t.Errorf("Communicate: %q, %q, %v", out, errs, err)
@@ -88,7 +88,7 @@ func TestProcessCommunicateMuch(t *testing.T) {
 		for i := range input {
 			input[i] = byte(i * 7 >> 3)
 		}
-		p, err := aio.CreateSubprocessExec(ctx, "cat", nil, procPipes)
+		p, err := aio.CreateSubprocessExec(ctx, "cat", nil, allPipes)
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func TestProcessCommunicateMuch(t *testing.T) {
 		if !bytes.Equal(out, input) || len(errs) != 0 || err != nil {
 			t.Errorf("Communicate: %d bytes, %q, %v", len(out), errs, err)
 		}
-		procWait(t, ctx, p, 0)
+		waitExit(t, ctx, p, 0)
 		return nil
 	})
 }
@@ -104,12 +104,12 @@ func TestProcessCommunicateMuch(t *testing.T) {
 // SUBP-017
 func TestProcessDoesNotReadItsInput(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p := procStart(t, ctx, "echo out; exit 3", procPipes)
+		p := startShell(t, ctx, "echo out; exit 3", allPipes)
 		out, errs, err := p.Communicate(ctx, make([]byte, 4<<20))
 		if string(out) != "out\n" || len(errs) != 0 || err != nil {
 			t.Errorf("Communicate: %q, %q, %v", out, errs, err)
 		}
-		procWait(t, ctx, p, 3)
+		waitExit(t, ctx, p, 3)
 		return nil
 	})
 }
@@ -117,12 +117,12 @@ func TestProcessDoesNotReadItsInput(t *testing.T) {
 // SUBP-018, SUBP-019
 func TestProcessExitsDuringDrain(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := procStart(t, ctx, "read line <&3; exit 5", &aio.SubprocessOptions{
+		r, w := newPipe(t)
+		p := startShell(t, ctx, "read line <&3; exit 5", &aio.SubprocessOptions{
 			Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.PIPE, ExtraFiles: []*os.File{r},
 		})
 		p.Stdin.Write(make([]byte, 4<<20))
-		drain := procTask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, p.Stdin.Drain(ctx) })
+		drain := spawnFor(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, p.Stdin.Drain(ctx) })
 		letPass(ctx, 3)
 		if drain.Done() {
 			t.Error("Drain does not wait")
@@ -136,31 +136,31 @@ func TestProcessExitsDuringDrain(t *testing.T) {
 				t.Errorf("WaitClosed: %v", err)
 			}
 		}
-		procWait(t, ctx, p, 5)
+		waitExit(t, ctx, p, 5)
 
-		p = procStart(t, ctx, "cat >/dev/null", procPipes)
+		p = startShell(t, ctx, "cat >/dev/null", allPipes)
 		p.Stdin.Write([]byte("x"))
 		p.Stdin.Close()
 		if err := p.Stdin.WaitClosed(ctx); err != nil {
 			t.Errorf("WaitClosed after Close: %v", err)
 		}
-		procWait(t, ctx, p, 0)
+		waitExit(t, ctx, p, 0)
 		return nil
 	})
 }
 
 // SUBP-020
 func TestProcessClosesItsInput(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		p := procStart(t, ctx, "exec 0<&-; echo ready; sleep 1000", procPipes)
-		procLine(t, ctx, p)
+	onPoller(t, func(t *testing.T, ctx context.Context) error {
+		p := startShell(t, ctx, "exec 0<&-; echo ready; sleep 1000", allPipes)
+		readLine(t, ctx, p)
 		eventually(t, ctx, "the standard input is closed", p.Stdin.IsClosing)
 		p.Stdin.Write([]byte("x"))
 		if err := p.Stdin.Drain(ctx); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("Drain: %v", err)
 		}
 		p.Kill()
-		procWait(t, ctx, p, -9)
+		waitExit(t, ctx, p, -9)
 		return nil
 	})
 }
@@ -168,7 +168,7 @@ func TestProcessClosesItsInput(t *testing.T) {
 // SUBP-021
 func TestProcessSmallLimit(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p := procStart(t, ctx, "printf 123456789012345678901; echo ready >&2; read line", &aio.SubprocessOptions{
+		p := startShell(t, ctx, "printf 123456789012345678901; echo ready >&2; read line", &aio.SubprocessOptions{
 			Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.PIPE, Limit: 10,
 		})
 		if _, err := p.Stderr.ReadLine(ctx); err != nil {
@@ -176,7 +176,7 @@ func TestProcessSmallLimit(t *testing.T) {
 		}
 		stdout := p.Transport().GetPipeTransport(1).(aio.ReadTransport)
 		eventually(t, ctx, "reading is paused", func() bool { return !stdout.IsReading() })
-		read := procTask(ctx, func(ctx context.Context) ([]byte, error) {
+		read := spawnFor(ctx, func(ctx context.Context) ([]byte, error) {
 			return p.Stdout.ReadExactly(ctx, 21)
 		})
 		if b, err := read.Await(ctx); string(b) != "123456789012345678901" || err != nil {
@@ -186,9 +186,9 @@ func TestProcessSmallLimit(t *testing.T) {
 			t.Error("the transport is not resumed")
 		}
 		p.Stdin.Close()
-		procWait(t, ctx, p, 1)
+		waitExit(t, ctx, p, 1)
 
-		p = procStart(t, ctx, "printf 123456789012345678901", &aio.SubprocessOptions{Stdout: aio.PIPE, Limit: 10})
+		p = startShell(t, ctx, "printf 123456789012345678901", &aio.SubprocessOptions{Stdout: aio.PIPE, Limit: 10})
 		if out, _, err := p.Communicate(ctx, nil); string(out) != "123456789012345678901" || err != nil {
 			t.Errorf("Communicate: %q, %v", out, err)
 		}
@@ -205,8 +205,8 @@ func TestProcessOutputOutlivesIt(t *testing.T) {
 			// another process writes to the pipe after the exit
 			"head -c 262144 /dev/zero & exit 4": 0,
 		} {
-			p := procStart(t, ctx, command, &aio.SubprocessOptions{Stdout: aio.PIPE, Limit: limit})
-			procWait(t, ctx, p, 4)
+			p := startShell(t, ctx, command, &aio.SubprocessOptions{Stdout: aio.PIPE, Limit: limit})
+			waitExit(t, ctx, p, 4)
 			n := 0
 			for {
 				b, err := p.Stdout.Read(ctx, 1000)
@@ -232,7 +232,7 @@ func TestProcessCommunicateConcurrently(t *testing.T) {
 		var all []aio.Awaitable[string]
 		for i := range 10 {
 			all = append(all, aio.Coro[string](func(ctx context.Context) (string, error) {
-				p := procStart(t, ctx, "cat", procPipes)
+				p := startShell(t, ctx, "cat", allPipes)
 				out, _, err := p.Communicate(ctx, []byte(strconv.Itoa(i)))
 				return string(out), err
 			}))
@@ -248,8 +248,8 @@ func TestProcessCommunicateConcurrently(t *testing.T) {
 // SUBP-024
 func TestProcessCommunicateTheRest(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p := procStart(t, ctx, "echo one; cat", procPipes)
-		if got := procLine(t, ctx, p); got != "one" {
+		p := startShell(t, ctx, "echo one; cat", allPipes)
+		if got := readLine(t, ctx, p); got != "one" {
 			t.Errorf("the first line is %q", got)
 		}
 		if out, errs, err := p.Communicate(ctx, []byte("two")); string(out) != "two" || len(errs) != 0 || err != nil {
@@ -268,13 +268,13 @@ func TestProcessCommunicateTimesOut(t *testing.T) {
 		// The output exceeds the buffers of the pipe and the reader, so
 		// Communicate has read a part when it is cancelled.
 		const size = 4 << 20
-		r, w := pipeEnds(t)
-		p := procStart(t, ctx, fmt.Sprintf("head -c %d /dev/zero; exec 3>&-; exec sleep 1000", size), &aio.SubprocessOptions{
+		r, w := newPipe(t)
+		p := startShell(t, ctx, fmt.Sprintf("head -c %d /dev/zero; exec 3>&-; exec sleep 1000", size), &aio.SubprocessOptions{
 			Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.PIPE, ExtraFiles: []*os.File{w},
 		})
 		w.Close()
 		limit := aio.NewTimeout(aio.NoTimeout)
-		communicate := procTask(ctx, func(ctx context.Context) (struct{}, error) {
+		communicate := spawnFor(ctx, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, limit.Run(ctx, func(ctx context.Context) error {
 				_, _, err := p.Communicate(ctx, nil)
 				return err
@@ -292,7 +292,7 @@ func TestProcessCommunicateTimesOut(t *testing.T) {
 			t.Errorf("the process has ended with %d", code)
 		}
 		p.Kill()
-		procWait(t, ctx, p, -9)
+		waitExit(t, ctx, p, -9)
 		if b, err := p.Stdout.Read(ctx, -1); len(b) >= size || err != nil {
 			t.Errorf("read %d bytes, %v", len(b), err)
 		}
@@ -315,8 +315,8 @@ func TestProcessCommunicateCancelled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bothPaths(t, func(t *testing.T, ctx context.Context) error {
 				for passes := range 12 {
-					p := procStart(t, ctx, c.command, procPipes)
-					task := procTask(ctx, func(ctx context.Context) (struct{}, error) {
+					p := startShell(t, ctx, c.command, allPipes)
+					task := spawnFor(ctx, func(ctx context.Context) (struct{}, error) {
 						_, _, err := p.Communicate(ctx, c.input)
 						return struct{}{}, err
 					})
@@ -335,10 +335,10 @@ func TestProcessCommunicateCancelled(t *testing.T) {
 						t.Errorf("the process has ended with %d", code)
 					}
 					p.Kill()
-					procWait(t, ctx, p, -9)
+					waitExit(t, ctx, p, -9)
 				}
 				letPass(ctx, 10)
-				procNoChildren(t)
+				noChildren(t)
 				if n := len(aio.AllTasks(ctx)); n != 1 {
 					t.Errorf("%d tasks remain", n)
 				}

@@ -64,9 +64,9 @@ func outputAfter(t *testing.T, size, passes int, between func(context.Context, *
 		l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
 			fmt.Fprintf(&b, "reported %s: %v\n", ec.Message, ec.Err)
 		})
-		p := procStart(t, ctx, "cat", &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE})
+		p := startShell(t, ctx, "cat", &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE})
 		buf := make([]byte, size)
-		task := procTask(ctx, func(ctx context.Context) (string, error) {
+		task := spawnFor(ctx, func(ctx context.Context) (string, error) {
 			n, err := p.Stdout.Reader(ctx).Read(buf)
 			return string(buf[:n]), err
 		})

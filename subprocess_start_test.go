@@ -25,8 +25,8 @@ func TestSubprocessSettings(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		r, w := pipeEnds(t)
-		tr, p := procShell(t, ctx, `pwd; echo "$NAME"; echo extra >&3; read line; exit 9`, &aio.SubprocessOptions{
+		r, w := newPipe(t)
+		tr, p := shellTransport(t, ctx, `pwd; echo "$NAME"; echo extra >&3; read line; exit 9`, &aio.SubprocessOptions{
 			Dir:         dir,
 			Env:         []string{"NAME=value", "PATH=" + os.Getenv("PATH")},
 			ExtraFiles:  []*os.File{w},
@@ -61,7 +61,7 @@ func TestSubprocessFiles(t *testing.T) {
 		defer in.Close()
 		in.WriteString("input")
 		in.Seek(0, 0)
-		_, p := procShell(t, ctx, "cat; echo; echo err >&2", &aio.SubprocessOptions{
+		_, p := shellTransport(t, ctx, "cat; echo; echo err >&2", &aio.SubprocessOptions{
 			Stdin: int(in.Fd()), Stdout: out, Stderr: out.Fd(),
 		})
 		p.wantOver(t, ctx, 0)
@@ -83,7 +83,7 @@ func TestSubprocessFiles(t *testing.T) {
 func TestSubprocessCannotStart(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		start := func(program string, o *aio.SubprocessOptions) error {
-			tr, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, program, nil, o)
+			tr, _, err := aio.SubprocessExec(ctx, func() *processProtocol { return newProcProtocol(ctx) }, program, nil, o)
 			if (tr == nil) != (err != nil) {
 				t.Errorf("%s: transport %v, error %v", program, tr, err)
 			}
@@ -147,14 +147,14 @@ func TestSubprocessCannotStart(t *testing.T) {
 // SUBP-006: wherever the creation is cancelled, the process is killed and waited for.
 func TestSubprocessCreationCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		_, p := procShell(t, ctx, "true", nil)
+		_, p := shellTransport(t, ctx, "true", nil)
 		p.wantOver(t, ctx, 0)
 		before := openFiles()
 		cancelled := 0
 		for passes := 1; ; passes++ {
 			p := newProcProtocol(ctx)
 			task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-				tr, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return p }, "sleep", []string{"1000"}, nil)
+				tr, _, err := aio.SubprocessExec(ctx, func() *processProtocol { return p }, "sleep", []string{"1000"}, nil)
 				if err == nil {
 					tr.Close()
 				}
@@ -175,7 +175,7 @@ func TestSubprocessCreationCancelled(t *testing.T) {
 			if !errors.Is(err, aio.ErrCancelled) {
 				t.Errorf("cancelled after %d passes: %v", passes, err)
 			}
-			procNoChildren(t)
+			noChildren(t)
 			// the pipes and the protocol's callbacks need these passes
 			letPass(ctx, 20)
 			p.wantEvents(t, "made", "exited:-9,true pipe0 pipe1 pipe2", "lost")
@@ -191,13 +191,13 @@ func TestSubprocessCreationCancelled(t *testing.T) {
 // SUBP-007
 func TestSubprocessPipeConnectCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		_, p := procShell(t, ctx, "true", nil)
+		_, p := shellTransport(t, ctx, "true", nil)
 		p.wantOver(t, ctx, 0)
 		before := openFiles()
 		main := aio.CurrentTask(ctx)
 		for passes := 2; passes < 8; passes++ {
 			task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-				_, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, "sleep", []string{"1000"}, nil)
+				_, _, err := aio.SubprocessExec(ctx, func() *processProtocol { return newProcProtocol(ctx) }, "sleep", []string{"1000"}, nil)
 				return err
 			}))
 			letPass(ctx, passes)
@@ -209,7 +209,7 @@ func TestSubprocessPipeConnectCancelled(t *testing.T) {
 			if _, err := task.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
 				t.Errorf("cancelled after %d passes: %v", passes, err)
 			}
-			procNoChildren(t)
+			noChildren(t)
 			letPass(ctx, 20)
 			wantClosed(t, ctx, before)
 		}
@@ -224,9 +224,9 @@ func TestSubprocessExitBeforeThePipes(t *testing.T) {
 		l.CallSoon(func() {
 			// between the start of the process and the first check of its
 			// status
-			procZombie(t, procChild(t))
+			waitZombie(t, onlyChild(t))
 		})
-		_, p, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, "/bin/true", nil, nil)
+		_, p, err := aio.SubprocessExec(ctx, func() *processProtocol { return newProcProtocol(ctx) }, "/bin/true", nil, nil)
 		if err != nil {
 			return err
 		}

@@ -20,11 +20,11 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// procPipes makes all three standard streams pipes.
-var procPipes = &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.PIPE}
+// allPipes makes all three standard streams pipes.
+var allPipes = &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.PIPE}
 
-// procStart starts a shell command.
-func procStart(t *testing.T, ctx context.Context, command string, opts *aio.SubprocessOptions) *aio.Process {
+// startShell starts a shell command.
+func startShell(t *testing.T, ctx context.Context, command string, opts *aio.SubprocessOptions) *aio.Process {
 	t.Helper()
 	p, err := aio.CreateSubprocessShell(ctx, command, opts)
 	if err != nil {
@@ -33,8 +33,8 @@ func procStart(t *testing.T, ctx context.Context, command string, opts *aio.Subp
 	return p
 }
 
-// procWait waits for p and checks its return code.
-func procWait(t *testing.T, ctx context.Context, p *aio.Process, want int) {
+// waitExit waits for p and checks its return code.
+func waitExit(t *testing.T, ctx context.Context, p *aio.Process, want int) {
 	t.Helper()
 	if code, err := p.Wait(ctx); code != want || err != nil {
 		t.Errorf("Wait: %d, %v, want %d", code, err, want)
@@ -44,8 +44,8 @@ func procWait(t *testing.T, ctx context.Context, p *aio.Process, want int) {
 	}
 }
 
-// procLine reads a line from standard output.
-func procLine(t *testing.T, ctx context.Context, p *aio.Process) string {
+// readLine reads a line from standard output.
+func readLine(t *testing.T, ctx context.Context, p *aio.Process) string {
 	t.Helper()
 	line, err := p.Stdout.ReadLine(ctx)
 	if err != nil {
@@ -54,22 +54,22 @@ func procLine(t *testing.T, ctx context.Context, p *aio.Process) string {
 	return strings.TrimSuffix(string(line), "\n")
 }
 
-// procTask runs f in a task.
-func procTask[T any](ctx context.Context, f func(ctx context.Context) (T, error)) *aio.Task[T] {
+// spawnFor runs f in a task.
+func spawnFor[T any](ctx context.Context, f func(ctx context.Context) (T, error)) *aio.Task[T] {
 	return aio.CreateTask(ctx, aio.Coro[T](f))
 }
 
 // SUBP-002: without options the process inherits the standard streams.
 func TestProcessInheritsStreams(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		in, toIn := pipeEnds(t)
-		fromOut, out := pipeEnds(t)
-		fromErr, errs := pipeEnds(t)
+		in, toIn := newPipe(t)
+		fromOut, out := newPipe(t)
+		fromErr, errs := newPipe(t)
 		defer func(in, out, errs *os.File) { os.Stdin, os.Stdout, os.Stderr = in, out, errs }(os.Stdin, os.Stdout, os.Stderr)
 		os.Stdin, os.Stdout, os.Stderr = in, out, errs
-		p := procStart(t, ctx, "read line; echo $line; echo err >&2", nil)
+		p := startShell(t, ctx, "read line; echo $line; echo err >&2", nil)
 		toIn.WriteString("input\n")
-		procWait(t, ctx, p, 0)
+		waitExit(t, ctx, p, 0)
 		out.Close()
 		errs.Close()
 		if b, err := io.ReadAll(fromOut); string(b) != "input\n" || err != nil {
@@ -99,14 +99,14 @@ func TestProcessInherits(t *testing.T) {
 		if out != nil || errs != nil || err != nil {
 			t.Errorf("Communicate: %q, %q, %v", out, errs, err)
 		}
-		procWait(t, ctx, p, 7)
+		waitExit(t, ctx, p, 7)
 
-		p = procStart(t, ctx, "cat; echo out; exit 8", &aio.SubprocessOptions{Stdin: aio.DEVNULL, Stdout: aio.PIPE, Stderr: aio.DEVNULL})
+		p = startShell(t, ctx, "cat; echo out; exit 8", &aio.SubprocessOptions{Stdin: aio.DEVNULL, Stdout: aio.PIPE, Stderr: aio.DEVNULL})
 		out, errs, err = p.Communicate(ctx, []byte("dropped"))
 		if string(out) != "out\n" || errs != nil || err != nil {
 			t.Errorf("Communicate: %q, %q, %v", out, errs, err)
 		}
-		procWait(t, ctx, p, 8)
+		waitExit(t, ctx, p, 8)
 		out, errs, err = p.Communicate(ctx, nil)
 		if out == nil || len(out) > 0 || errs != nil || err != nil {
 			t.Errorf("a second Communicate: %q, %q, %v", out, errs, err)
@@ -140,7 +140,7 @@ func TestProcessCannotStart(t *testing.T) {
 // SUBP-004
 func TestProcessSettings(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
+		r, w := newPipe(t)
 		defer w.Close()
 		p, err := aio.CreateSubprocessExec(ctx, "/bin/sh", []string{"-c", "echo $NAME; cat <&3; exit 9"}, &aio.SubprocessOptions{
 			Stdout:     aio.PIPE,
@@ -155,7 +155,7 @@ func TestProcessSettings(t *testing.T) {
 		if out, _, err := p.Communicate(ctx, nil); string(out) != "value\nextra" || err != nil {
 			t.Errorf("Communicate: %q, %v", out, err)
 		}
-		procWait(t, ctx, p, 9)
+		waitExit(t, ctx, p, 9)
 		return nil
 	})
 }
@@ -163,11 +163,11 @@ func TestProcessSettings(t *testing.T) {
 // SUBP-006: wherever the creation is cancelled, the process is killed and waited for.
 func TestProcessCreationCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		procWait(t, ctx, procStart(t, ctx, "true", procPipes), 0)
+		waitExit(t, ctx, startShell(t, ctx, "true", allPipes), 0)
 		before := openFiles()
 		for passes := 1; ; passes++ {
-			task := procTask(ctx, func(ctx context.Context) (*aio.Process, error) {
-				return aio.CreateSubprocessExec(ctx, "sleep", []string{"1000"}, procPipes)
+			task := spawnFor(ctx, func(ctx context.Context) (*aio.Process, error) {
+				return aio.CreateSubprocessExec(ctx, "sleep", []string{"1000"}, allPipes)
 			})
 			letPass(ctx, passes)
 			done := task.Done()
@@ -181,13 +181,13 @@ func TestProcessCreationCancelled(t *testing.T) {
 					t.Errorf("the creation takes %d passes", passes)
 				}
 				p.Transport().Close()
-				procWait(t, ctx, p, -9)
+				waitExit(t, ctx, p, -9)
 				break
 			}
 			if !errors.Is(err, aio.ErrCancelled) {
 				t.Errorf("cancelled after %d passes: %v", passes, err)
 			}
-			procNoChildren(t)
+			noChildren(t)
 		}
 		wantClosed(t, ctx, before)
 		return nil
@@ -197,7 +197,7 @@ func TestProcessCreationCancelled(t *testing.T) {
 // SUBP-010
 func TestProcessStreams(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p, err := aio.CreateSubprocessExec(ctx, "cat", nil, procPipes)
+		p, err := aio.CreateSubprocessExec(ctx, "cat", nil, allPipes)
 		if err != nil {
 			return err
 		}
@@ -209,7 +209,7 @@ func TestProcessStreams(t *testing.T) {
 		if b, err := p.Stdout.Read(ctx, -1); string(b) != "some data" || err != nil {
 			t.Errorf("read %q, %v", b, err)
 		}
-		procWait(t, ctx, p, 0)
+		waitExit(t, ctx, p, 0)
 		return nil
 	})
 }
@@ -217,16 +217,16 @@ func TestProcessStreams(t *testing.T) {
 // SUBP-026
 func TestProcessWaitTwice(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p := procStart(t, ctx, "read line; exit 6", procPipes)
+		p := startShell(t, ctx, "read line; exit 6", allPipes)
 		if code, ok := p.Returncode(); ok {
 			t.Errorf("while it runs the return code is %d", code)
 		}
 		p.Stdin.Close()
-		procWait(t, ctx, p, 6)
+		waitExit(t, ctx, p, 6)
 		l, _ := aio.GetRunningLoop(ctx)
 		suspended := false
 		l.CallSoon(func() { suspended = true })
-		procWait(t, ctx, p, 6)
+		waitExit(t, ctx, p, 6)
 		if suspended {
 			t.Error("Wait suspends when the process has ended")
 		}
@@ -238,15 +238,15 @@ func TestProcessWaitTwice(t *testing.T) {
 func TestProcessOutputBeforeThePipes(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		l.CallSoon(func() { procZombie(t, procChild(t)) })
-		p := procStart(t, ctx, "head -c 50000 /dev/zero; echo err >&2; exit 3", procPipes)
+		l.CallSoon(func() { waitZombie(t, onlyChild(t)) })
+		p := startShell(t, ctx, "head -c 50000 /dev/zero; echo err >&2; exit 3", allPipes)
 		if b, err := p.Stdout.Read(ctx, -1); len(b) != 50000 || err != nil {
 			t.Errorf("read %d bytes, %v", len(b), err)
 		}
 		if b, err := p.Stderr.Read(ctx, -1); string(b) != "err\n" || err != nil {
 			t.Errorf("read %q, %v", b, err)
 		}
-		procWait(t, ctx, p, 3)
+		waitExit(t, ctx, p, 3)
 		return nil
 	})
 }
@@ -255,11 +255,11 @@ func TestProcessOutputBeforeThePipes(t *testing.T) {
 // at any moment.
 func TestProcessReadCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p := procStart(t, ctx, "cat", procPipes)
+		p := startShell(t, ctx, "cat", allPipes)
 		var sent, got []byte
 		for i := range 200 {
 			buf := make([]byte, 1000)
-			read := procTask(ctx, func(ctx context.Context) (int, error) { return p.Stdout.Reader(ctx).Read(buf) })
+			read := spawnFor(ctx, func(ctx context.Context) (int, error) { return p.Stdout.Reader(ctx).Read(buf) })
 			line := fmt.Appendf(nil, "line %d\n", i)
 			sent = append(sent, line...)
 			p.Stdin.Write(line)
@@ -279,7 +279,7 @@ func TestProcessReadCancelled(t *testing.T) {
 		if got = append(got, rest...); !bytes.Equal(got, sent) || err != nil {
 			t.Errorf("sent %d bytes, got %d, %v:\n%s", len(sent), len(got), err, got)
 		}
-		procWait(t, ctx, p, 0)
+		waitExit(t, ctx, p, 0)
 		return nil
 	})
 }
@@ -288,11 +288,11 @@ func TestProcessReadCancelled(t *testing.T) {
 // process.
 func TestProcessExitedBeforeWait(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p := procStart(t, ctx, "read line; exit 6", &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
+		p := startShell(t, ctx, "read line; exit 6", &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
 		q := newProcProtocol(ctx)
 		q.t = p.Transport()
 		p.Transport().SetProtocol(q)
-		wait := procTask(ctx, func(ctx context.Context) (int, error) {
+		wait := spawnFor(ctx, func(ctx context.Context) (int, error) {
 			code, err := p.Wait(ctx)
 			q.log.add("waited")
 			return code, err
@@ -310,10 +310,10 @@ func TestProcessExitedBeforeWait(t *testing.T) {
 // SUBP-027, SUBP-030, and a process that is killed while tasks wait for it.
 func TestProcessManyWaits(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p := procStart(t, ctx, "exec sleep 1000", nil)
+		p := startShell(t, ctx, "exec sleep 1000", nil)
 		var waits []*aio.Task[int]
 		for range 10 {
-			waits = append(waits, procTask(ctx, p.Wait))
+			waits = append(waits, spawnFor(ctx, p.Wait))
 		}
 		letPass(ctx, 2)
 		waits[3].Cancel()
@@ -332,7 +332,7 @@ func TestProcessManyWaits(t *testing.T) {
 				t.Errorf("Wait %d: %d, %v", i, code, err)
 			}
 		}
-		procWait(t, ctx, p, -9)
+		waitExit(t, ctx, p, -9)
 		return nil
 	})
 }
@@ -345,15 +345,15 @@ func TestProcessSignals(t *testing.T) {
 			-15: func(p *aio.Process) error { return p.Terminate() },
 			-1:  func(p *aio.Process) error { return p.SendSignal(syscall.SIGHUP) },
 		} {
-			r, w := pipeEnds(t)
+			r, w := newPipe(t)
 			// The shell starts another command, which outlives it.
-			p := procStart(t, ctx, "cat; exit 1", &aio.SubprocessOptions{Stdin: r, Stdout: aio.PIPE})
+			p := startShell(t, ctx, "cat; exit 1", &aio.SubprocessOptions{Stdin: r, Stdout: aio.PIPE})
 			w.WriteString("it runs\n")
-			procLine(t, ctx, p)
+			readLine(t, ctx, p)
 			if err := send(p); err != nil {
 				t.Error(err)
 			}
-			procWait(t, ctx, p, code)
+			waitExit(t, ctx, p, code)
 			if err := send(p); err != nil {
 				t.Errorf("a signal to an exited process whose pipe is open: %v", err)
 			}
@@ -371,11 +371,11 @@ func TestProcessSignals(t *testing.T) {
 // SUBP-031: a grandchild keeps the pipe open.
 func TestProcessGrandchildKeepsPipe(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := procStart(t, ctx, "exec 3<&0; cat <&3 & exit 2", &aio.SubprocessOptions{Stdin: r, Stdout: aio.PIPE})
+		r, w := newPipe(t)
+		p := startShell(t, ctx, "exec 3<&0; cat <&3 & exit 2", &aio.SubprocessOptions{Stdin: r, Stdout: aio.PIPE})
 		r.Close()
-		procWait(t, ctx, p, 2)
-		communicate := procTask(ctx, func(ctx context.Context) (string, error) {
+		waitExit(t, ctx, p, 2)
+		communicate := spawnFor(ctx, func(ctx context.Context) (string, error) {
 			out, _, err := p.Communicate(ctx, nil)
 			return string(out), err
 		})
@@ -398,8 +398,8 @@ func TestProcessGrandchildKeepsPipe(t *testing.T) {
 func TestProcessBlockedOnFullPipe(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		const size = 4 << 20
-		p := procStart(t, ctx, fmt.Sprintf("exec head -c %d /dev/zero", size), &aio.SubprocessOptions{Stdout: aio.PIPE})
-		wait := procTask(ctx, p.Wait)
+		p := startShell(t, ctx, fmt.Sprintf("exec head -c %d /dev/zero", size), &aio.SubprocessOptions{Stdout: aio.PIPE})
+		wait := spawnFor(ctx, p.Wait)
 		stdout := p.Transport().GetPipeTransport(1).(aio.ReadTransport)
 		eventually(t, ctx, "reading is paused", func() bool { return !stdout.IsReading() })
 		for range 10 {
@@ -425,20 +425,20 @@ func TestProcessMaxOutput(t *testing.T) {
 		limited := func(n int) *aio.SubprocessOptions {
 			return &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.PIPE, MaxOutput: n}
 		}
-		p := procStart(t, ctx, "printf 1234; printf 12345 >&2", limited(5))
+		p := startShell(t, ctx, "printf 1234; printf 12345 >&2", limited(5))
 		out, errs, err := p.Communicate(ctx, nil)
 		if string(out) != "1234" || string(errs) != "12345" || err != nil {
 			t.Errorf("below the limit: %q, %q, %v", out, errs, err)
 		}
-		r, w := pipeEnds(t)
+		r, w := newPipe(t)
 		o := limited(5)
 		o.ExtraFiles = []*os.File{r}
-		p = procStart(t, ctx, "cat <&3 & printf 12 >&2; printf 123456; exec sleep 1000", o)
+		p = startShell(t, ctx, "cat <&3 & printf 12 >&2; printf 123456; exec sleep 1000", o)
 		out, errs, err = p.Communicate(ctx, make([]byte, 4<<20))
 		if string(out) != "12345" || err != aio.ErrOutputLimit || len(errs) > 2 {
 			t.Errorf("above the limit: %q, %q, %v", out, errs, err)
 		}
-		procWait(t, ctx, p, -9)
+		waitExit(t, ctx, p, -9)
 		r.Close()
 		w.Close()
 		return nil
@@ -460,42 +460,42 @@ func TestProcessContext(t *testing.T) {
 			{"echo ready; exec sleep 1000", -1, -9},
 		} {
 			tied, end := context.WithCancel(context.Background())
-			p := procStart(t, ctx, c.command, &aio.SubprocessOptions{
+			p := startShell(t, ctx, c.command, &aio.SubprocessOptions{
 				Stdin: aio.PIPE, Stdout: aio.PIPE, Context: tied, GracePeriod: c.grace,
 			})
-			procLine(t, ctx, p)
+			readLine(t, ctx, p)
 			end()
-			procWait(t, ctx, p, c.code)
+			waitExit(t, ctx, p, c.code)
 		}
 
 		// A process that has already exited is not signalled.
 		tied, end := context.WithCancel(context.Background())
-		p := procStart(t, ctx, "exit 3", &aio.SubprocessOptions{Context: tied})
-		procWait(t, ctx, p, 3)
+		p := startShell(t, ctx, "exit 3", &aio.SubprocessOptions{Context: tied})
+		waitExit(t, ctx, p, 3)
 		end()
 		letPass(ctx, 3)
 
 		// The context of a task is done when the task ends.
-		task := procTask(ctx, func(ctx context.Context) (*aio.Process, error) {
-			p := procStart(t, ctx, "echo ready; exec sleep 1000", &aio.SubprocessOptions{Stdout: aio.PIPE, Context: ctx})
-			procLine(t, ctx, p)
+		task := spawnFor(ctx, func(ctx context.Context) (*aio.Process, error) {
+			p := startShell(t, ctx, "echo ready; exec sleep 1000", &aio.SubprocessOptions{Stdout: aio.PIPE, Context: ctx})
+			readLine(t, ctx, p)
 			return p, nil
 		})
 		p, err := task.Await(ctx)
 		if err != nil {
 			return err
 		}
-		procWait(t, ctx, p, -15)
+		waitExit(t, ctx, p, -15)
 
 		// The context of a scope is done when the scope ends.
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, _ *aio.TaskGroup) error {
-			p = procStart(t, ctx, "exec sleep 1000", &aio.SubprocessOptions{Context: ctx})
+			p = startShell(t, ctx, "exec sleep 1000", &aio.SubprocessOptions{Context: ctx})
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		procWait(t, ctx, p, -15)
+		waitExit(t, ctx, p, -15)
 		return nil
 	})
 }
@@ -504,7 +504,7 @@ func TestProcessContext(t *testing.T) {
 func TestProcessContextLoopClosed(t *testing.T) {
 	for _, goroutines := range []bool{false, true} {
 		warned := make(chan struct{}, 1)
-		slog.SetDefault(slog.New(slog.NewTextHandler(procNotify{procLog(t), warned}, nil)))
+		slog.SetDefault(slog.New(slog.NewTextHandler(notifyingWriter{textLog(t), warned}, nil)))
 		runner := aio.Runner{}
 		l, err := runner.GetLoop()
 		if err != nil {
@@ -512,7 +512,7 @@ func TestProcessContextLoopClosed(t *testing.T) {
 		}
 		aio.ForceGoroutines(l, goroutines)
 		if err := runner.Run(func(ctx context.Context) error {
-			procStart(t, ctx, "exec sleep 1000", &aio.SubprocessOptions{Context: context.WithValue(context.Background(), t, t)})
+			startShell(t, ctx, "exec sleep 1000", &aio.SubprocessOptions{Context: context.WithValue(context.Background(), t, t)})
 			return nil
 		}); err != nil {
 			t.Error(err)
@@ -521,7 +521,7 @@ func TestProcessContextLoopClosed(t *testing.T) {
 			t.Error(err)
 		}
 		<-warned
-		procNoChildren(t)
+		noChildren(t)
 	}
 }
 
@@ -529,8 +529,8 @@ func TestProcessContextLoopClosed(t *testing.T) {
 func TestProcessGroup(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		start := func(command string, tied context.Context, attr *syscall.SysProcAttr) (p *aio.Process, grandchild int) {
-			p = procStart(t, ctx, command, &aio.SubprocessOptions{Stdout: aio.PIPE, Group: true, Context: tied, SysProcAttr: attr})
-			grandchild, err := strconv.Atoi(procLine(t, ctx, p))
+			p = startShell(t, ctx, command, &aio.SubprocessOptions{Stdout: aio.PIPE, Group: true, Context: tied, SysProcAttr: attr})
+			grandchild, err := strconv.Atoi(readLine(t, ctx, p))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -540,20 +540,20 @@ func TestProcessGroup(t *testing.T) {
 		if err := p.SendSignal(syscall.SIGTERM); err != nil {
 			t.Error(err)
 		}
-		procWait(t, ctx, p, -15)
-		procGone(t, grandchild)
+		waitExit(t, ctx, p, -15)
+		waitGone(t, grandchild)
 
 		p, grandchild = start("sleep 1000 & echo $!; wait", nil, &syscall.SysProcAttr{Setsid: true})
 		p.Transport().Close()
-		procWait(t, ctx, p, -9)
-		procGone(t, grandchild)
+		waitExit(t, ctx, p, -9)
+		waitGone(t, grandchild)
 
 		// The grandchild ignores SIGTERM.
 		tied, end := context.WithCancel(context.Background())
 		p, grandchild = start("(trap '' TERM; exec sleep 1000) & echo $!; wait", tied, nil)
 		end()
-		procWait(t, ctx, p, -15)
-		procGone(t, grandchild)
+		waitExit(t, ctx, p, -15)
+		waitGone(t, grandchild)
 		eventually(t, ctx, "the process has ended", func() bool { return p.Kill() == os.ErrProcessDone })
 		return nil
 	})
@@ -562,8 +562,8 @@ func TestProcessGroup(t *testing.T) {
 func TestProcessOfAnotherLoop(t *testing.T) {
 	var p *aio.Process
 	if err := aio.Run(func(ctx context.Context) error {
-		p = procStart(t, ctx, "exit 0", procPipes)
-		procWait(t, ctx, p, 0)
+		p = startShell(t, ctx, "exit 0", allPipes)
+		waitExit(t, ctx, p, 0)
 		return nil
 	}); err != nil {
 		t.Error(err)
@@ -620,7 +620,7 @@ func TestProcessManyAtOnce(t *testing.T) {
 				t.Errorf("process %d answered %d", i, v)
 			}
 		}
-		procNoChildren(t)
+		noChildren(t)
 		return nil
 	})
 }
@@ -631,7 +631,7 @@ func TestProcessManyInARow(t *testing.T) {
 	count := goroutines(t)
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		run := func(i int) error {
-			p, err := aio.CreateSubprocessExec(ctx, "/bin/echo", []string{strconv.Itoa(i)}, procPipes)
+			p, err := aio.CreateSubprocessExec(ctx, "/bin/echo", []string{strconv.Itoa(i)}, allPipes)
 			if err != nil {
 				return err
 			}
@@ -657,7 +657,7 @@ func TestProcessManyInARow(t *testing.T) {
 		// The loop keeps idle goroutines for tasks, at most as many as there
 		// were concurrent tasks.
 		eventually(t, ctx, "no process leaves a goroutine", func() bool { return count() < before+n/2 })
-		procNoChildren(t)
+		noChildren(t)
 		return nil
 	})
 }

@@ -16,7 +16,7 @@ import (
 func TestSubprocessPidFD(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		fd := -1
-		tr, p := procShell(t, ctx, "read line", &aio.SubprocessOptions{SysProcAttr: &syscall.SysProcAttr{PidFD: &fd}})
+		tr, p := shellTransport(t, ctx, "read line", &aio.SubprocessOptions{SysProcAttr: &syscall.SysProcAttr{PidFD: &fd}})
 		if fd < 0 {
 			t.Skip("the kernel does not support pidfd")
 		}

@@ -20,8 +20,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// procProtocol is the protocol of a process. It logs its calls.
-type procProtocol struct {
+// processProtocol is the protocol of a process. It logs its calls.
+type processProtocol struct {
 	loop   *aio.Loop
 	t      aio.SubprocessTransport
 	log    eventLog
@@ -35,12 +35,12 @@ type procProtocol struct {
 	late   bool    // data arrived after the end of its pipe
 }
 
-func newProcProtocol(ctx context.Context) *procProtocol {
+func newProcProtocol(ctx context.Context) *processProtocol {
 	l, _ := aio.GetRunningLoop(ctx)
-	return &procProtocol{loop: l, over: aio.CreateFuture[error](ctx)}
+	return &processProtocol{loop: l, over: aio.CreateFuture[error](ctx)}
 }
 
-func (p *procProtocol) ConnectionMade(t aio.SubprocessTransport) {
+func (p *processProtocol) ConnectionMade(t aio.SubprocessTransport) {
 	p.t = t
 	p.log.add("made")
 	if p.made != nil {
@@ -48,7 +48,7 @@ func (p *procProtocol) ConnectionMade(t aio.SubprocessTransport) {
 	}
 }
 
-func (p *procProtocol) PipeDataReceived(fd int, b []byte) {
+func (p *processProtocol) PipeDataReceived(fd int, b []byte) {
 	p.late = p.late || p.gone[fd]
 	p.out[fd].Write(b)
 	p.more.Set()
@@ -57,7 +57,7 @@ func (p *procProtocol) PipeDataReceived(fd int, b []byte) {
 	}
 }
 
-func (p *procProtocol) PipeConnectionLost(fd int, err error) {
+func (p *processProtocol) PipeConnectionLost(fd int, err error) {
 	p.gone[fd] = true
 	if err != nil {
 		p.log.add("pipe%d:%v", fd, strings.ReplaceAll(err.Error(), " ", "-"))
@@ -66,10 +66,10 @@ func (p *procProtocol) PipeConnectionLost(fd int, err error) {
 	}
 }
 
-func (p *procProtocol) PauseWriting()  { p.log.add("pause") }
-func (p *procProtocol) ResumeWriting() { p.log.add("resume") }
+func (p *processProtocol) PauseWriting()  { p.log.add("pause") }
+func (p *processProtocol) ResumeWriting() { p.log.add("resume") }
 
-func (p *procProtocol) ProcessExited() {
+func (p *processProtocol) ProcessExited() {
 	code, ok := p.t.GetReturncode()
 	p.log.add("exited:%d,%v", code, ok)
 	if p.exited != nil {
@@ -77,14 +77,14 @@ func (p *procProtocol) ProcessExited() {
 	}
 }
 
-func (p *procProtocol) ConnectionLost(err error) {
+func (p *processProtocol) ConnectionLost(err error) {
 	p.log.add("lost")
 	p.over.SetResult(err)
 }
 
 // wantOver waits for ConnectionLost, and checks the return code. No data may arrive
 // after the end of its pipe.
-func (p *procProtocol) wantOver(t *testing.T, ctx context.Context, code int) {
+func (p *processProtocol) wantOver(t *testing.T, ctx context.Context, code int) {
 	t.Helper()
 	if err, awaitErr := p.over.Await(ctx); err != nil || awaitErr != nil {
 		t.Fatalf("ConnectionLost(%v), %v", err, awaitErr)
@@ -98,7 +98,7 @@ func (p *procProtocol) wantOver(t *testing.T, ctx context.Context, code int) {
 }
 
 // wantEvents checks that the log contains first, then anyOrder in any order, then last.
-func (p *procProtocol) wantEvents(t *testing.T, first, anyOrder, last string) {
+func (p *processProtocol) wantEvents(t *testing.T, first, anyOrder, last string) {
 	t.Helper()
 	n, m := len(strings.Fields(first)), len(p.log)-len(strings.Fields(last))
 	if n <= m {
@@ -108,7 +108,7 @@ func (p *procProtocol) wantEvents(t *testing.T, first, anyOrder, last string) {
 }
 
 // wantOut waits until the process has written want to its descriptor fd.
-func (p *procProtocol) wantOut(t *testing.T, ctx context.Context, fd int, want string) {
+func (p *processProtocol) wantOut(t *testing.T, ctx context.Context, fd int, want string) {
 	t.Helper()
 	for p.out[fd].Len() < len(want) {
 		p.more.Clear()
@@ -122,29 +122,29 @@ func (p *procProtocol) wantOut(t *testing.T, ctx context.Context, fd int, want s
 	p.out[fd].Reset()
 }
 
-// procShell starts a shell command.
-func procShell(t *testing.T, ctx context.Context, command string, opts *aio.SubprocessOptions) (aio.SubprocessTransport, *procProtocol) {
+// shellTransport starts a shell command.
+func shellTransport(t *testing.T, ctx context.Context, command string, opts *aio.SubprocessOptions) (aio.SubprocessTransport, *processProtocol) {
 	t.Helper()
-	tr, p, err := aio.SubprocessShell(ctx, func() *procProtocol { return newProcProtocol(ctx) }, command, opts)
+	tr, p, err := aio.SubprocessShell(ctx, func() *processProtocol { return newProcProtocol(ctx) }, command, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tr, p
 }
 
-// procShellFor starts a shell command with an existing protocol.
-func procShellFor(t *testing.T, ctx context.Context, p *procProtocol, command string) aio.SubprocessTransport {
+// shellTransportFor starts a shell command with an existing protocol.
+func shellTransportFor(t *testing.T, ctx context.Context, p *processProtocol, command string) aio.SubprocessTransport {
 	t.Helper()
-	tr, _, err := aio.SubprocessShell(ctx, func() *procProtocol { return p }, command, nil)
+	tr, _, err := aio.SubprocessShell(ctx, func() *processProtocol { return p }, command, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tr
 }
 
-// procState returns the state letter of a process as in /proc; ok is false if the
+// processState returns the state letter of a process as in /proc; ok is false if the
 // process does not exist.
-func procState(pid int) (state byte, ok bool) {
+func processState(pid int) (state byte, ok bool) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, false
@@ -152,37 +152,37 @@ func procState(pid int) (state byte, ok bool) {
 	return b[bytes.LastIndexByte(b, ')')+2], true
 }
 
-// procZombie waits until the process has exited, without taking its status.
-func procZombie(t *testing.T, pid int) {
+// waitZombie waits until the process has exited, without taking its status.
+func waitZombie(t *testing.T, pid int) {
 	t.Helper()
-	if _, ok := procState(pid); !ok {
+	if _, ok := processState(pid); !ok {
 		t.Skip("this needs /proc")
 	}
 	eventually(t, t.Context(), "the process has exited", func() bool {
-		state, _ := procState(pid)
+		state, _ := processState(pid)
 		return state == 'Z'
 	})
 }
 
-// procGone waits until the process, which must not be a child, has exited.
-func procGone(t *testing.T, pid int) {
+// waitGone waits until the process, which must not be a child, has exited.
+func waitGone(t *testing.T, pid int) {
 	t.Helper()
 	eventually(t, t.Context(), "the process does not exist", func() bool {
-		state, ok := procState(pid)
+		state, ok := processState(pid)
 		return !ok || state == 'Z'
 	})
 }
 
-// procNoChildren checks that every child has been waited for.
-func procNoChildren(t *testing.T) {
+// noChildren checks that every child has been waited for.
+func noChildren(t *testing.T) {
 	t.Helper()
 	if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != syscall.ECHILD {
 		t.Errorf("a child remains: %d, %v", pid, err)
 	}
 }
 
-// procLog redirects slog to a buffer until the test ends.
-func procLog(t *testing.T) *bytes.Buffer {
+// textLog redirects slog to a buffer until the test ends.
+func textLog(t *testing.T) *bytes.Buffer {
 	t.Helper()
 	var buf bytes.Buffer
 	old := slog.Default()
@@ -194,7 +194,7 @@ func procLog(t *testing.T) *bytes.Buffer {
 // LOOP-342, SUBP-040, SUBP-041, SUBP-042, SUBP-044
 func TestSubprocessExec(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p, err := aio.SubprocessExec(ctx, func() *procProtocol {
+		tr, p, err := aio.SubprocessExec(ctx, func() *processProtocol {
 			p := newProcProtocol(ctx)
 			p.made = func() {
 				for fd := range 3 {
@@ -236,7 +236,7 @@ func TestSubprocessExec(t *testing.T) {
 // LOOP-343, SUBP-001
 func TestSubprocessShell(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		_, p := procShell(t, ctx, "echo out; echo err >&2", nil)
+		_, p := shellTransport(t, ctx, "echo out; echo err >&2", nil)
 		p.wantOver(t, ctx, 0)
 		if out, err := p.out[1].String(), p.out[2].String(); out != "out\n" || err != "err\n" {
 			t.Errorf("out %q, err %q", out, err)
@@ -249,7 +249,7 @@ func TestSubprocessShell(t *testing.T) {
 // LOOP-344, SUBP-001, SUBP-028, SUBP-029
 func TestSubprocessReturncodes(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		_, p := procShell(t, ctx, "exit 7", nil)
+		_, p := shellTransport(t, ctx, "exit 7", nil)
 		p.wantOver(t, ctx, 7)
 		for name, c := range map[string]struct {
 			send func(aio.SubprocessTransport) error
@@ -260,7 +260,7 @@ func TestSubprocessReturncodes(t *testing.T) {
 			"hangup":    {func(t aio.SubprocessTransport) error { return t.SendSignal(syscall.SIGHUP) }, -1},
 			"interrupt": {func(t aio.SubprocessTransport) error { return t.SendSignal(os.Interrupt) }, -2},
 		} {
-			tr, p := procShell(t, ctx, "echo ready; read line", nil)
+			tr, p := shellTransport(t, ctx, "echo ready; read line", nil)
 			p.wantOut(t, ctx, 1, "ready\n")
 			if err := c.send(tr); err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -278,7 +278,7 @@ func TestSubprocessOrder(t *testing.T) {
 		// the third one.
 		p := newProcProtocol(ctx)
 		p.exited = func() { p.t.GetPipeTransport(0).Close() }
-		procShellFor(t, ctx, p, "exec 3<&0; cat <&3 & exit 4")
+		shellTransportFor(t, ctx, p, "exec 3<&0; cat <&3 & exit 4")
 		p.wantOver(t, ctx, 4)
 		p.wantEvents(t, "made exited:4,true pipe0", "pipe1 pipe2", "lost")
 		return nil
@@ -288,7 +288,7 @@ func TestSubprocessOrder(t *testing.T) {
 // LOOP-346, SUBP-046
 func TestSubprocessClose(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "echo ready; read line", nil)
+		tr, p := shellTransport(t, ctx, "echo ready; read line", nil)
 		p.wantOut(t, ctx, 1, "ready\n")
 		if err := tr.Close(); err != nil {
 			t.Error(err)
@@ -303,7 +303,7 @@ func TestSubprocessClose(t *testing.T) {
 		letPass(ctx, 3)
 		p.log.want(t, "")
 
-		tr, p = procShell(t, ctx, "exit 5", nil)
+		tr, p = shellTransport(t, ctx, "exit 5", nil)
 		p.wantOver(t, ctx, 5)
 		tr.Close()
 		tr.Close()
@@ -315,7 +315,7 @@ func TestSubprocessClose(t *testing.T) {
 // LOOP-347, SUBP-002, SUBP-045
 func TestSubprocessNoPipes(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "cat", &aio.SubprocessOptions{Stdin: aio.DEVNULL, Stdout: aio.PIPE, Stderr: os.Stderr})
+		tr, p := shellTransport(t, ctx, "cat", &aio.SubprocessOptions{Stdin: aio.DEVNULL, Stdout: aio.PIPE, Stderr: os.Stderr})
 		for _, fd := range []int{-1, 0, 2, 3} {
 			if got := tr.GetPipeTransport(fd); got != nil {
 				t.Errorf("pipe %d is a %v", fd, got)
@@ -325,7 +325,7 @@ func TestSubprocessNoPipes(t *testing.T) {
 			t.Error("pipe 1 does not exist")
 		}
 		p.wantOver(t, ctx, 0)
-		_, p = procShell(t, ctx, "exit 6", &aio.SubprocessOptions{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+		_, p = shellTransport(t, ctx, "exit 6", &aio.SubprocessOptions{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 		p.wantOver(t, ctx, 6)
 		p.log.want(t, "made exited:6,true lost")
 		return nil
@@ -335,14 +335,14 @@ func TestSubprocessNoPipes(t *testing.T) {
 // LOOP-348, SUBP-015
 func TestSubprocessStderrToStdout(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "echo out; echo err >&2", &aio.SubprocessOptions{Stderr: aio.STDOUT})
+		tr, p := shellTransport(t, ctx, "echo out; echo err >&2", &aio.SubprocessOptions{Stderr: aio.STDOUT})
 		if tr.GetPipeTransport(2) != nil {
 			t.Error("pipe 2 exists")
 		}
 		p.wantOver(t, ctx, 0)
 		p.wantOut(t, ctx, 1, "out\nerr\n")
 
-		_, p = procShell(t, ctx, "echo err >&2", &aio.SubprocessOptions{Stdout: aio.DEVNULL, Stderr: aio.STDOUT})
+		_, p = shellTransport(t, ctx, "echo err >&2", &aio.SubprocessOptions{Stdout: aio.DEVNULL, Stderr: aio.STDOUT})
 		p.wantOver(t, ctx, 0)
 		return nil
 	})
@@ -351,7 +351,7 @@ func TestSubprocessStderrToStdout(t *testing.T) {
 // LOOP-349. A shell that ignores SIGPIPE writes until a write fails.
 func TestSubprocessCloseStdout(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "trap '' PIPE; read line; while echo out; do :; done 2>/dev/null; cat >&2", nil)
+		tr, p := shellTransport(t, ctx, "trap '' PIPE; read line; while echo out; do :; done 2>/dev/null; cat >&2", nil)
 		tr.GetPipeTransport(1).Close()
 		for len(p.log) < 2 {
 			letPass(ctx, 1)
@@ -369,8 +369,8 @@ func TestSubprocessCloseStdout(t *testing.T) {
 	})
 }
 
-// procChild returns the id of the only child.
-func procChild(t *testing.T) (pid int) {
+// onlyChild returns the id of the only child.
+func onlyChild(t *testing.T) (pid int) {
 	t.Helper()
 	tasks, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, name := range tasks {
@@ -395,7 +395,7 @@ func TestSubprocessSignalAfterTheEnd(t *testing.T) {
 			}
 			p.t.GetPipeTransport(0).Close()
 		}
-		tr := procShellFor(t, ctx, p, "exec 3<&0; cat <&3 & exit 4")
+		tr := shellTransportFor(t, ctx, p, "exec 3<&0; cat <&3 & exit 4")
 		p.wantOver(t, ctx, 4)
 		for _, err := range []error{tr.Kill(), tr.Terminate(), tr.SendSignal(syscall.SIGHUP)} {
 			if err != os.ErrProcessDone {
@@ -415,22 +415,22 @@ func TestSubprocessSignalToZombie(t *testing.T) {
 		} {
 			// A process is killed, and killed again when it has exited and
 			// the loop does not know it yet.
-			tr, p := procShell(t, ctx, "read line", nil)
+			tr, p := shellTransport(t, ctx, "read line", nil)
 			tr.Kill()
-			procZombie(t, tr.GetPID())
+			waitZombie(t, tr.GetPID())
 			if code, ok := tr.GetReturncode(); ok {
 				t.Errorf("%s: the loop knows of %d", name, code)
 			}
 			if err := signal(tr); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			procZombie(t, tr.GetPID()) // the process id is still in use
+			waitZombie(t, tr.GetPID()) // the process id is still in use
 			p.wantOver(t, ctx, -9)
 
 			// A process exits and is then killed: its real status is
 			// reported.
-			tr, p = procShell(t, ctx, "exit 3", nil)
-			procZombie(t, tr.GetPID())
+			tr, p = shellTransport(t, ctx, "exit 3", nil)
+			waitZombie(t, tr.GetPID())
 			if err := signal(tr); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -443,7 +443,7 @@ func TestSubprocessSignalToZombie(t *testing.T) {
 // SUBP-038
 func TestSubprocessStopped(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "read line", nil)
+		tr, p := shellTransport(t, ctx, "read line", nil)
 		tr.SendSignal(syscall.SIGSTOP)
 		for {
 			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tr.GetPID()))
@@ -472,8 +472,8 @@ func TestSubprocessStopped(t *testing.T) {
 // SUBP-035, LOOP-353
 func TestSubprocessReapedByOthers(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		logged := procLog(t)
-		tr, p := procShell(t, ctx, "read line", &aio.SubprocessOptions{Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
+		logged := textLog(t)
+		tr, p := shellTransport(t, ctx, "read line", &aio.SubprocessOptions{Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
 		tr.Kill()
 		if _, err := syscall.Wait4(tr.GetPID(), nil, 0, nil); err != nil {
 			t.Skip("the goroutine was faster")
@@ -488,12 +488,12 @@ func TestSubprocessReapedByOthers(t *testing.T) {
 
 // LOOP-352: waiting for the status fails, but not because other code has collected it.
 func TestSubprocessWaitFails(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		_, p := procShell(t, ctx, "true", nil)
+	onPoller(t, func(t *testing.T, ctx context.Context) error {
+		_, p := shellTransport(t, ctx, "true", nil)
 		p.wantOver(t, ctx, 0)
 		before := openFiles()
-		tr, p := procShell(t, ctx, "read line", nil)
-		reports := pipeReports(p.loop)
+		tr, p := shellTransport(t, ctx, "read line", nil)
+		reports := reportsOf(p.loop)
 		if err := tr.GetExtraInfo("subprocess").(*os.Process).Release(); err != nil {
 			return err
 		}
@@ -511,19 +511,19 @@ func TestSubprocessWaitFails(t *testing.T) {
 // LOOP-354
 func TestSubprocessLoopClosed(t *testing.T) {
 	for _, goroutines := range []bool{false, true} {
-		logged := procLog(t)
+		logged := textLog(t)
 		warned := make(chan struct{}, 1)
-		slog.SetDefault(slog.New(slog.NewTextHandler(procNotify{logged, warned}, nil)))
+		slog.SetDefault(slog.New(slog.NewTextHandler(notifyingWriter{logged, warned}, nil)))
 		runner := aio.Runner{}
 		l, err := runner.GetLoop()
 		if err != nil {
 			t.Fatal(err)
 		}
 		aio.ForceGoroutines(l, goroutines)
-		r, w := pipeEnds(t)
-		var p *procProtocol
+		r, w := newPipe(t)
+		var p *processProtocol
 		if err := runner.Run(func(ctx context.Context) error {
-			_, p = procShell(t, ctx, "read line", &aio.SubprocessOptions{Stdin: r, Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
+			_, p = shellTransport(t, ctx, "read line", &aio.SubprocessOptions{Stdin: r, Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
 			return nil
 		}); err != nil {
 			t.Error(err)
@@ -537,18 +537,18 @@ func TestSubprocessLoopClosed(t *testing.T) {
 		if !strings.Contains(logged.String(), fmt.Sprint("pid=", p.t.GetPID())) {
 			t.Errorf("logged %q", logged)
 		}
-		procNoChildren(t)
+		noChildren(t)
 		p.log.want(t, "made")
 	}
 }
 
-// procNotify sends on ch when data is written.
-type procNotify struct {
+// notifyingWriter sends on ch when data is written.
+type notifyingWriter struct {
 	io.Writer
 	ch chan struct{}
 }
 
-func (n procNotify) Write(p []byte) (int, error) {
+func (n notifyingWriter) Write(p []byte) (int, error) {
 	defer func() { n.ch <- struct{}{} }()
 	return n.Writer.Write(p)
 }
@@ -556,11 +556,11 @@ func (n procNotify) Write(p []byte) (int, error) {
 func TestSubprocessProtocolPanics(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		p := newProcProtocol(ctx)
-		reports := pipeReports(p.loop)
+		reports := reportsOf(p.loop)
 		p.made = func() { panic("made") }
 		p.data = func() { panic("data") }
 		p.exited = func() { panic("exited") }
-		tr := procShellFor(t, ctx, p, "cat")
+		tr := shellTransportFor(t, ctx, p, "cat")
 		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
 		stdin.Write([]byte("one"))
 		p.wantOut(t, ctx, 1, "one")
@@ -582,9 +582,9 @@ func TestSubprocessProtocolPanics(t *testing.T) {
 
 func TestSubprocessFlowControl(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "read line; cat", nil)
+		tr, p := shellTransport(t, ctx, "read line; cat", nil)
 		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
-		sent := string(pipeFill(t, stdin))
+		sent := string(fillPipe(t, stdin))
 		p.log.want(t, "made pause")
 		stdin.Write([]byte("\n"))
 		stdin.Write([]byte("more"))
@@ -602,7 +602,7 @@ func TestSubprocessFlowControl(t *testing.T) {
 
 func TestSubprocessSetProtocol(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "cat", nil)
+		tr, p := shellTransport(t, ctx, "cat", nil)
 		if err := panics(func() { tr.SetProtocol(&ioEcho{}) }); !errors.Is(err, aio.ErrUsage) {
 			t.Errorf("a protocol of connections: %v", err)
 		}
@@ -621,10 +621,10 @@ func TestSubprocessSetProtocol(t *testing.T) {
 // A process with a context is terminated when the context is done.
 func TestSubprocessContext(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		var p *procProtocol
+		var p *processProtocol
 		ready := false
 		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-			_, p = procShell(t, ctx, "echo ready; read line", &aio.SubprocessOptions{Context: ctx})
+			_, p = shellTransport(t, ctx, "echo ready; read line", &aio.SubprocessOptions{Context: ctx})
 			p.wantOut(t, ctx, 1, "ready\n")
 			ready = true
 			return aio.Sleep(ctx, time.Hour)

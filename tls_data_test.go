@@ -17,8 +17,8 @@ import (
 // TLS-021
 func TestTLSSetProtocol(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		buffered := &tlsTestBuffered{buf: make([]byte, 100)}
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{clientApp: buffered})
+		buffered := &tlsBuffered{buf: make([]byte, 100)}
+		c := tlsOpen(t, ctx, l, tlsSetup{clientApp: buffered})
 		c.st.Write([]byte("one"))
 		c.settle()
 		same(t, "the first protocol got", buffered.log(), "3:one")
@@ -34,8 +34,8 @@ func TestTLSSetProtocol(t *testing.T) {
 	})
 }
 
-// tlsTestBuffered is a BufferedProtocol.
-type tlsTestBuffered struct {
+// tlsBuffered is a BufferedProtocol.
+type tlsBuffered struct {
 	buf      []byte
 	events   []string
 	fail     string // name of the method that panics
@@ -44,18 +44,18 @@ type tlsTestBuffered struct {
 	err      error
 }
 
-func (b *tlsTestBuffered) log() string { return strings.Join(b.events, " ") }
+func (b *tlsBuffered) log() string { return strings.Join(b.events, " ") }
 
-func (b *tlsTestBuffered) ConnectionMade(t aio.Transport) { b.t = t }
+func (b *tlsBuffered) ConnectionMade(t aio.Transport) { b.t = t }
 
-func (b *tlsTestBuffered) GetBuffer(int) []byte {
+func (b *tlsBuffered) GetBuffer(int) []byte {
 	if b.fail == "GetBuffer" {
 		panic("no buffer")
 	}
 	return b.buf
 }
 
-func (b *tlsTestBuffered) BufferUpdated(n int) {
+func (b *tlsBuffered) BufferUpdated(n int) {
 	if b.fail == "BufferUpdated" {
 		panic("no update")
 	}
@@ -65,9 +65,9 @@ func (b *tlsTestBuffered) BufferUpdated(n int) {
 	}
 }
 
-func (b *tlsTestBuffered) EOFReceived() bool { b.events = append(b.events, "eof"); return false }
+func (b *tlsBuffered) EOFReceived() bool { b.events = append(b.events, "eof"); return false }
 
-func (b *tlsTestBuffered) ConnectionLost(err error) {
+func (b *tlsBuffered) ConnectionLost(err error) {
 	b.err = err
 	b.events = append(b.events, "lost")
 }
@@ -84,8 +84,8 @@ func TestTLSBufferedProtocol(t *testing.T) {
 		{100, "5:abcde"},
 	} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			app := &tlsTestBuffered{buf: make([]byte, c.size)}
-			conn := tlsTestOpen(t, ctx, l, tlsTestSetup{clientApp: app})
+			app := &tlsBuffered{buf: make([]byte, c.size)}
+			conn := tlsOpen(t, ctx, l, tlsSetup{clientApp: app})
 			conn.s.stuck = true
 			conn.st.Write([]byte("abc"))
 			conn.st.Write([]byte("de"))
@@ -99,8 +99,8 @@ func TestTLSBufferedProtocol(t *testing.T) {
 		})
 	}
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		app := &tlsTestBuffered{buf: make([]byte, 1)}
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{clientApp: app})
+		app := &tlsBuffered{buf: make([]byte, 1)}
+		c := tlsOpen(t, ctx, l, tlsSetup{clientApp: app})
 		app.onUpdate = c.ct.PauseReading
 		c.st.Write([]byte("abc"))
 		for _, want := range []string{"1:a", "1:a 1:b", "1:a 1:b 1:c"} {
@@ -117,11 +117,11 @@ func TestTLSBufferedProtocol(t *testing.T) {
 func TestTLSBufferedProtocolPanics(t *testing.T) {
 	for _, fail := range []string{"GetBuffer", "BufferUpdated", "empty"} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			app := &tlsTestBuffered{buf: make([]byte, 1), fail: fail}
+			app := &tlsBuffered{buf: make([]byte, 1), fail: fail}
 			if fail == "empty" {
 				app.buf = nil
 			}
-			c := tlsTestOpen(t, ctx, l, tlsTestSetup{clientApp: app, before: func(c *tlsTestConn) { c.c.paused = false }})
+			c := tlsOpen(t, ctx, l, tlsSetup{clientApp: app, before: func(c *tlsConn) { c.c.paused = false }})
 			c.st.Write([]byte("x"))
 			_, _ = c.server.lost.Await(ctx)
 			same(t, fail+": events", app.log(), "lost")
@@ -133,11 +133,11 @@ func TestTLSBufferedProtocolPanics(t *testing.T) {
 
 // TLS-031: data before the corrupted record is delivered, and the peer gets an alert.
 func TestTLSCorruptedRecord(t *testing.T) {
-	tlsTestVersions(t, func(t *testing.T, version uint16) {
+	tlsVersions(t, func(t *testing.T, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			client := tlsTestClientConfig()
+			client := tlsClientConfig()
 			client.MaxVersion = version
-			c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: client})
+			c := tlsOpen(t, ctx, l, tlsSetup{client: client})
 			c.s.stuck = true
 			c.st.Write([]byte("line"))
 			c.st.Write([]byte("damaged"))
@@ -150,7 +150,7 @@ func TestTLSCorruptedRecord(t *testing.T) {
 			same(t, "error of the server", errors.As(c.server.lostWith, &theirs) && theirs.Op == "remote error", true)
 			_, err := c.ct.Write([]byte("x"))
 			matches(t, "Write afterwards", err, net.ErrClosed)
-			tlsTestNoTimers(t, l)
+			tlsNoTimers(t, l)
 			c.quiet(t)
 		})
 	})
@@ -159,7 +159,7 @@ func TestTLSCorruptedRecord(t *testing.T) {
 // TLS-032
 func TestTLSPauseReading(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		same(t, "IsReading", c.ct.IsReading(), true)
 		c.ct.PauseReading()
 		c.ct.PauseReading()
@@ -174,14 +174,14 @@ func TestTLSPauseReading(t *testing.T) {
 		c.log.want(t, "client:data")
 		// The protocol pauses reading in the middle of the available data.
 		c.client.onData = func([]byte) { c.ct.PauseReading() }
-		c.st.Write(tlsTestBytes(300 << 10))
+		c.st.Write(tlsBytes(300 << 10))
 		c.settle()
 		n := len(c.client.got)
 		same(t, "one call only", len(*c.log), 1)
 		c.client.onData = nil
 		c.ct.ResumeReading()
 		c.settle()
-		same(t, "the rest came", len(c.client.got) > n && bytes.Equal(c.client.got[4:], tlsTestBytes(300<<10)), true)
+		same(t, "the rest came", len(c.client.got) > n && bytes.Equal(c.client.got[4:], tlsBytes(300<<10)), true)
 		c.st.Close()
 		c.over(t)
 		c.quiet(t)
@@ -191,7 +191,7 @@ func TestTLSPauseReading(t *testing.T) {
 // TLS-033
 func TestTLSRecordsAreJoined(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.s.stuck = true
 		for _, s := range []string{"a", "b", "c"} {
 			n, err := c.st.Write([]byte(s))
@@ -215,7 +215,7 @@ func TestTLSRecordsAreJoined(t *testing.T) {
 // TLS-034
 func TestTLSWriteNothing(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		wire := len(c.c.wire)
 		for _, b := range [][]byte{nil, {}} {
 			n, err := c.ct.Write(b)
@@ -235,7 +235,7 @@ func TestTLSWriteNothing(t *testing.T) {
 // TLS-035
 func TestTLSWriteLimits(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		limits := func() string { low, high := c.ct.GetWriteBufferLimits(); return fmt.Sprint(low, high) }
 		same(t, "default limits", limits(), fmt.Sprint(128<<10, 512<<10))
 		for _, set := range []struct {
@@ -293,11 +293,11 @@ func TestTLSWriteLimits(t *testing.T) {
 func TestTLSReadLimits(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		below := new(eventLog)
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{before: func(c *tlsTestConn) { c.c.log = below }})
+		c := tlsOpen(t, ctx, l, tlsSetup{before: func(c *tlsConn) { c.c.log = below }})
 		c.s.chunk = 10 << 10
 		c.ct.PauseReading()
 		before := len(c.s.wire)
-		sent := tlsTestBytes(1 << 20)
+		sent := tlsBytes(1 << 20)
 		c.st.Write(sent)
 		c.settle()
 		c.log.want(t, "server:pause")
@@ -315,13 +315,13 @@ func TestTLSReadLimits(t *testing.T) {
 
 // The limit for buffered ciphertext applies during a handshake too.
 func TestTLSReadLimitDuringHandshake(t *testing.T) {
-	hello := tlsTestHello(t)
+	hello := tlsHello(t)
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		server := tlsTestServerConfig()
+		server := tlsServerConfig()
 		server.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			return nil, aio.Sleep(hello.Context(), time.Second)
 		}
-		h := tlsTestHalf(ctx, l, true, server, 0)
+		h := tlsHalf(ctx, l, true, server, 0)
 		h.lower.peer.chunk = 10 << 10
 		h.lower.peer.Write(hello)
 		h.lower.peer.Write(make([]byte, 1<<20))
@@ -342,12 +342,12 @@ func FuzzTLSRecords(f *testing.F) {
 	f.Add(30_001, 1000, byte(128), uint16(tls.VersionTLS13))
 	f.Fuzz(func(t *testing.T, at, chunk int, flip byte, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			client := tlsTestClientConfig()
+			client := tlsClientConfig()
 			if version == tls.VersionTLS12 {
 				client.MaxVersion = version
 			}
-			c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: client})
-			sent := tlsTestBytes(50_000)
+			c := tlsOpen(t, ctx, l, tlsSetup{client: client})
+			sent := tlsBytes(50_000)
 			c.s.stuck, c.s.chunk = true, max(chunk, 0)
 			c.st.Write(sent)
 			if at = max(at, 0) % len(c.s.out); flip != 0 {
@@ -361,7 +361,7 @@ func FuzzTLSRecords(f *testing.F) {
 			if !bytes.HasPrefix(sent, c.client.got) {
 				t.Errorf("%d delivered bytes differ from the sent ones", len(c.client.got))
 			}
-			tlsTestNoTimers(t, l)
+			tlsNoTimers(t, l)
 			c.quiet(t)
 		})
 	})

@@ -17,32 +17,32 @@ import (
 	"github.com/goaio/aio"
 )
 
-// tlsTestRaw is a protocol without TLS.
-type tlsTestRaw struct {
+// tlsRaw is a protocol without TLS.
+type tlsRaw struct {
 	t    aio.Transport
 	got  []byte
 	eof  bool
 	over bool
 }
 
-func (r *tlsTestRaw) ConnectionMade(t aio.Transport) { r.t = t }
+func (r *tlsRaw) ConnectionMade(t aio.Transport) { r.t = t }
 
-func (r *tlsTestRaw) DataReceived(p []byte) { r.got = append(r.got, p...) }
+func (r *tlsRaw) DataReceived(p []byte) { r.got = append(r.got, p...) }
 
-func (r *tlsTestRaw) EOFReceived() bool { r.eof = true; return false }
+func (r *tlsRaw) EOFReceived() bool { r.eof = true; return false }
 
-func (r *tlsTestRaw) ConnectionLost(error) { r.over = true }
+func (r *tlsRaw) ConnectionLost(error) { r.over = true }
 
-func (r *tlsTestRaw) PauseWriting() {}
+func (r *tlsRaw) PauseWriting() {}
 
-func (r *tlsTestRaw) ResumeWriting() {}
+func (r *tlsRaw) ResumeWriting() {}
 
-// tlsTestHandshake is a TLS end whose peer does not use TLS.
-type tlsTestHandshake struct {
+// tlsHandshake is a TLS end whose peer does not use TLS.
+type tlsHandshake struct {
 	t         aio.Transport
-	app       *tlsTestApp
-	lower     *tlsTestEnd // below it
-	raw       *tlsTestRaw
+	app       *tlsApp
+	lower     *tlsEnd // below it
+	raw       *tlsRaw
 	outcome   []error
 	reports   *[]aio.ExceptionContext
 	log       eventLog
@@ -51,17 +51,17 @@ type tlsTestHandshake struct {
 	startedAt time.Time
 }
 
-// tlsTestHalf starts a handshake with a peer that does not use TLS.
-func tlsTestHalf(ctx context.Context, l *aio.Loop, server bool, config *tls.Config, timeout time.Duration) *tlsTestHandshake {
-	h := &tlsTestHandshake{raw: &tlsTestRaw{}, reports: new([]aio.ExceptionContext), loop: l, ctx: ctx, startedAt: l.Time()}
+// tlsHalf starts a handshake with a peer that does not use TLS.
+func tlsHalf(ctx context.Context, l *aio.Loop, server bool, config *tls.Config, timeout time.Duration) *tlsHandshake {
+	h := &tlsHandshake{raw: &tlsRaw{}, reports: new([]aio.ExceptionContext), loop: l, ctx: ctx, startedAt: l.Time()}
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { *h.reports = append(*h.reports, ec) })
-	h.app = tlsTestNewApp(ctx, "app", &h.log)
-	var far *tlsTestEnd
-	h.lower, far = tlsTestPipe(l)
+	h.app = tlsNewApp(ctx, "app", &h.log)
+	var far *tlsEnd
+	h.lower, far = tlsPipe(l)
 	if config == nil && server {
-		config = tlsTestServerConfig()
+		config = tlsServerConfig()
 	} else if config == nil {
-		config = tlsTestClientConfig()
+		config = tlsClientConfig()
 	}
 	var below aio.Protocol
 	h.t, below = aio.NewTLS(l, h.app, config, server, timeout, 0, func(err error) { h.outcome = append(h.outcome, err) })
@@ -72,7 +72,7 @@ func tlsTestHalf(ctx context.Context, l *aio.Loop, server bool, config *tls.Conf
 
 // failed waits for the result, which must be a handshake error. The application must
 // not have been called, and nothing must be left open.
-func (h *tlsTestHandshake) failed(t *testing.T, targets ...error) error {
+func (h *tlsHandshake) failed(t *testing.T, targets ...error) error {
 	t.Helper()
 	for i := 0; len(h.outcome) == 0 && i < 1000; i++ {
 		if held, _ := aio.Timers(h.loop); held > 0 {
@@ -90,7 +90,7 @@ func (h *tlsTestHandshake) failed(t *testing.T, targets ...error) error {
 	same(t, "IsClosing", h.t.IsClosing(), true)
 	same(t, "the transport below is lost", h.lower.lost, true)
 	same(t, "the peer's connection is lost", h.raw.eof && h.raw.over, true)
-	tlsTestNoTimers(t, h.loop)
+	tlsNoTimers(t, h.loop)
 	same(t, "tasks left", len(aio.AllTasks(h.ctx)), 1)
 	return h.outcome[0]
 }
@@ -100,7 +100,7 @@ func TestTLSHandshakeTimeout(t *testing.T) {
 	for _, server := range []bool{false, true} {
 		for _, c := range []struct{ given, want time.Duration }{{0, time.Minute}, {time.Second, time.Second}} {
 			inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-				h := tlsTestHalf(ctx, l, server, nil, c.given)
+				h := tlsHalf(ctx, l, server, nil, c.given)
 				_ = aio.Sleep(ctx, c.want-time.Nanosecond)
 				same(t, "results before the timeout", len(h.outcome), 0)
 				_ = aio.Sleep(ctx, time.Nanosecond)
@@ -116,11 +116,11 @@ func TestTLSHandshakeTimeout(t *testing.T) {
 
 // TLS-012, TLS-013
 func TestTLSHandshakeEndOfInput(t *testing.T) {
-	hello := tlsTestHello(t)
+	hello := tlsHello(t)
 	for name, send := range map[string][]byte{"nothing": nil, "part of a header": hello[:3], "part of a hello": hello[:100], "a hello": hello} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-				h := tlsTestHalf(ctx, l, true, nil, 0)
+				h := tlsHalf(ctx, l, true, nil, 0)
 				h.lower.peer.Write(send)
 				h.lower.peer.WriteEOF()
 				h.failed(t, syscall.ECONNRESET, io.ErrUnexpectedEOF)
@@ -130,10 +130,10 @@ func TestTLSHandshakeEndOfInput(t *testing.T) {
 	}
 }
 
-// tlsTestHello returns the first message of a client.
-func tlsTestHello(t *testing.T) (hello []byte) {
+// tlsHello returns the first message of a client.
+func tlsHello(t *testing.T) (hello []byte) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		h := tlsTestHalf(ctx, l, false, nil, 0)
+		h := tlsHalf(ctx, l, false, nil, 0)
 		_ = aio.Sleep(ctx, time.Nanosecond)
 		hello = h.raw.got
 		h.t.Abort()
@@ -146,7 +146,7 @@ func TestTLSHandshakeConnectionLost(t *testing.T) {
 	failure := errors.New("the connection breaks")
 	for _, err := range []error{failure, nil} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			h := tlsTestHalf(ctx, l, false, nil, 0)
+			h := tlsHalf(ctx, l, false, nil, 0)
 			_ = aio.Sleep(ctx, 0)
 			h.lower.lose(err)
 			if err == nil {
@@ -167,7 +167,7 @@ func TestTLSCloseDuringHandshake(t *testing.T) {
 		for passes := range 4 {
 			t.Run(fmt.Sprint(name, passes), func(t *testing.T) {
 				inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-					h := tlsTestHalf(ctx, l, false, nil, 0)
+					h := tlsHalf(ctx, l, false, nil, 0)
 					letPass(ctx, passes)
 					wire := len(h.lower.wire)
 					end(h.t)
@@ -195,7 +195,7 @@ func TestTLSGarbage(t *testing.T) {
 		for _, server := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, server), func(t *testing.T) {
 				inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-					h := tlsTestHalf(ctx, l, server, nil, 0)
+					h := tlsHalf(ctx, l, server, nil, 0)
 					h.lower.peer.Write([]byte(garbage))
 					err := h.failed(t)
 					if errors.Is(err, aio.ErrTimeout) || errors.Is(err, net.ErrClosed) {
@@ -208,7 +208,7 @@ func TestTLSGarbage(t *testing.T) {
 		}
 	}
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		h := tlsTestHalf(ctx, l, true, nil, 0)
+		h := tlsHalf(ctx, l, true, nil, 0)
 		h.lower.peer.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
 		var header tls.RecordHeaderError
 		same(t, "a tls.RecordHeaderError", errors.As(h.failed(t), &header), true)
@@ -218,22 +218,22 @@ func TestTLSGarbage(t *testing.T) {
 // TLS-014: an alert informs the server.
 func TestTLSCertificateErrors(t *testing.T) {
 	for name, config := range map[string]*tls.Config{
-		"another name":      {ServerName: "other.test", RootCAs: tlsTestCert().pool},
+		"another name":      {ServerName: "other.test", RootCAs: tlsCert().pool},
 		"unknown authority": {ServerName: "tls.test", RootCAs: x509.NewCertPool()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tlsTestVersions(t, func(t *testing.T, version uint16) {
+			tlsVersions(t, func(t *testing.T, version uint16) {
 				inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 					config := config.Clone()
 					config.MaxVersion = version
-					c := tlsTestStart(ctx, l, tlsTestSetup{client: config})
+					c := tlsStart(ctx, l, tlsSetup{client: config})
 					c.settle()
 					var verification *tls.CertificateVerificationError
 					same(t, "error of the client", len(c.cErr) == 1 && errors.As(c.cErr[0], &verification), true)
 					var alert *net.OpError
 					same(t, "error of the server", len(c.sErr) == 1 && errors.As(c.sErr[0], &alert) && alert.Op == "remote error", true)
 					c.log.want(t, "")
-					tlsTestNoTimers(t, l)
+					tlsNoTimers(t, l)
 					c.quiet(t)
 				})
 			})
@@ -244,12 +244,12 @@ func TestTLSCertificateErrors(t *testing.T) {
 // The handshake of a TLS 1.3 client ends before the server has checked the client's
 // certificate.
 func TestTLSClientCertificateIsMissing(t *testing.T) {
-	tlsTestVersions(t, func(t *testing.T, version uint16) {
+	tlsVersions(t, func(t *testing.T, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			client, server := tlsTestClientConfig(), tlsTestServerConfig()
+			client, server := tlsClientConfig(), tlsServerConfig()
 			client.MaxVersion = version
-			server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, tlsTestCert().pool
-			c := tlsTestStart(ctx, l, tlsTestSetup{client: client, server: server})
+			server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, tlsCert().pool
+			c := tlsStart(ctx, l, tlsSetup{client: client, server: server})
 			c.settle()
 			same(t, "the server's handshake failed", len(c.sErr) == 1 && c.sErr[0] != nil, true)
 			if version == tls.VersionTLS12 {
@@ -269,14 +269,14 @@ func TestTLSClientCertificateIsMissing(t *testing.T) {
 // The callbacks of a tls.Config may await, with the context of the ClientHelloInfo.
 func TestTLSConfigCallbackAwaits(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		server := tlsTestServerConfig()
+		server := tlsServerConfig()
 		var asked string
 		server.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			asked = hello.ServerName + " from " + hello.Conn.RemoteAddr().String()
 			return nil, aio.Sleep(hello.Context(), 5*time.Second)
 		}
 		start := l.Time()
-		c := tlsTestStart(ctx, l, tlsTestSetup{server: server})
+		c := tlsStart(ctx, l, tlsSetup{server: server})
 		_ = aio.Sleep(ctx, 5*time.Second)
 		c.settle()
 		c.log.want(t, "client:made server:made")
@@ -289,22 +289,22 @@ func TestTLSConfigCallbackAwaits(t *testing.T) {
 
 // When the handshake is cancelled or times out, the await of the callback is cancelled.
 func TestTLSConfigCallbackIsCancelled(t *testing.T) {
-	for name, end := range map[string]func(*tlsTestHandshake){
-		"by the timeout": func(h *tlsTestHandshake) { _ = aio.Sleep(h.ctx, time.Minute) },
-		"by Close":       func(h *tlsTestHandshake) { h.t.Close() },
-		"by the peer":    func(h *tlsTestHandshake) { h.lower.lose(syscall.ECONNRESET); _ = aio.Sleep(h.ctx, 0) },
+	for name, end := range map[string]func(*tlsHandshake){
+		"by the timeout": func(h *tlsHandshake) { _ = aio.Sleep(h.ctx, time.Minute) },
+		"by Close":       func(h *tlsHandshake) { h.t.Close() },
+		"by the peer":    func(h *tlsHandshake) { h.lower.lose(syscall.ECONNRESET); _ = aio.Sleep(h.ctx, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			hello := tlsTestHello(t)
+			hello := tlsHello(t)
 			inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-				server := tlsTestServerConfig()
+				server := tlsServerConfig()
 				var got error
 				server.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 					got = aio.Sleep(hello.Context(), time.Hour)
 					// swallowing the cancellation changes nothing
 					return nil, nil
 				}
-				h := tlsTestHalf(ctx, l, true, server, 0)
+				h := tlsHalf(ctx, l, true, server, 0)
 				h.lower.peer.Write(hello)
 				_ = aio.Sleep(ctx, time.Nanosecond)
 				end(h)
@@ -319,11 +319,11 @@ func TestTLSConfigCallbackIsCancelled(t *testing.T) {
 // If a callback panics, the handshake fails, and the panic is reported to the exception
 // handler.
 func TestTLSConfigCallbackPanics(t *testing.T) {
-	hello := tlsTestHello(t)
+	hello := tlsHello(t)
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		server := tlsTestServerConfig()
+		server := tlsServerConfig()
 		server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { panic("no config") }
-		h := tlsTestHalf(ctx, l, true, server, 0)
+		h := tlsHalf(ctx, l, true, server, 0)
 		h.lower.peer.Write(hello)
 		err := h.failed(t)
 		var p *aio.PanicError
@@ -337,7 +337,7 @@ func TestTLSConfigCallbackPanics(t *testing.T) {
 // A handshake fails if its task is cancelled, as all tasks are at the end of a program.
 func TestTLSHandshakeTaskCancelled(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		h := tlsTestHalf(ctx, l, false, nil, 0)
+		h := tlsHalf(ctx, l, false, nil, 0)
 		_ = aio.Sleep(ctx, time.Nanosecond)
 		for _, task := range aio.AllTasks(ctx) {
 			if task != aio.CurrentTask(ctx) {
@@ -353,9 +353,9 @@ func TestTLSHandshakeTaskCancelled(t *testing.T) {
 // Closing a loop during a handshake reports nothing and leaves no goroutine.
 func TestTLSLoopClosedDuringHandshake(t *testing.T) {
 	l, reports := newLoop(t)
-	var h *tlsTestHandshake
+	var h *tlsHandshake
 	matches(t, "the run", runMain(l, func(ctx context.Context) error {
-		h = tlsTestHalf(ctx, l, false, nil, 0)
+		h = tlsHalf(ctx, l, false, nil, 0)
 		h.reports = reports
 		return aio.Sleep(ctx, time.Nanosecond)
 	}), nil)
@@ -373,7 +373,7 @@ func FuzzTLSHandshake(f *testing.F) {
 	f.Add([]byte("\x17\x03\x03\x00\x00"), 2, true)
 	f.Fuzz(func(t *testing.T, sent []byte, chunk int, server bool) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			h := tlsTestHalf(ctx, l, server, nil, 0)
+			h := tlsHalf(ctx, l, server, nil, 0)
 			h.lower.peer.chunk = max(chunk, 0)
 			h.lower.peer.Write(sent)
 			h.lower.peer.WriteEOF()

@@ -18,21 +18,21 @@ import (
 	"github.com/goaio/aio"
 )
 
-// tlsTestOpenSSL returns the path of openssl, and files with the server's certificate
+// tlsOpenSSL returns the path of openssl, and files with the server's certificate
 // and key.
-func tlsTestOpenSSL(t *testing.T) (cmd, cert, key string) {
+func tlsOpenSSL(t *testing.T) (cmd, cert, key string) {
 	cmd, err := exec.LookPath("openssl")
 	if err != nil {
 		t.Skip("openssl is not installed")
 	}
 	dir := t.TempDir()
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	der, err := x509.MarshalPKCS8PrivateKey(tlsTestCert().server.PrivateKey)
+	der, err := x509.MarshalPKCS8PrivateKey(tlsCert().server.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for file, block := range map[string]*pem.Block{
-		cert: {Type: "CERTIFICATE", Bytes: tlsTestCert().server.Certificate[0]},
+		cert: {Type: "CERTIFICATE", Bytes: tlsCert().server.Certificate[0]},
 		key:  {Type: "PRIVATE KEY", Bytes: der},
 	} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
@@ -42,16 +42,16 @@ func tlsTestOpenSSL(t *testing.T) (cmd, cert, key string) {
 	return cmd, cert, key
 }
 
-// tlsTestProcess is a command whose output is read line by line.
-type tlsTestProcess struct {
+// tlsProcess is a command whose output is read line by line.
+type tlsProcess struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Reader
 	all strings.Builder
 }
 
-func tlsTestRun(name string, args ...string) (*tlsTestProcess, error) {
-	p := &tlsTestProcess{cmd: exec.Command(name, args...)}
+func tlsRun(name string, args ...string) (*tlsProcess, error) {
+	p := &tlsProcess{cmd: exec.Command(name, args...)}
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func tlsTestRun(name string, args ...string) (*tlsTestProcess, error) {
 }
 
 // until reads up to a line that contains text, and returns it.
-func (p *tlsTestProcess) until(text string) (string, error) {
+func (p *tlsProcess) until(text string) (string, error) {
 	for {
 		line, err := p.out.ReadString('\n')
 		p.all.WriteString(line)
@@ -80,7 +80,7 @@ func (p *tlsTestProcess) until(text string) (string, error) {
 }
 
 // say writes a line.
-func (p *tlsTestProcess) say(line string) error {
+func (p *tlsProcess) say(line string) error {
 	_, err := io.WriteString(p.in, line+"\n")
 	return err
 }
@@ -88,7 +88,7 @@ func (p *tlsTestProcess) say(line string) error {
 // OpenSSL as the client: it updates its keys, requests a key update, and closes with a
 // close_notify.
 func TestTLSOpenSSLClient(t *testing.T) {
-	openssl, _, _ := tlsTestOpenSSL(t)
+	openssl, _, _ := tlsOpenSSL(t)
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		t.Run(version, func(t *testing.T) {
 			bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -96,14 +96,14 @@ func TestTLSOpenSSLClient(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				app := tlsTestNewEcho(l)
-				srv, err := aio.CreateServer(ctx, func() *tlsTestEcho { return app }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
+				app := tlsNewEcho(l)
+				srv, err := aio.CreateServer(ctx, func() *tlsEcho { return app }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsServerConfig()})
 				if err != nil {
 					return err
 				}
 				addr := srv.Addr().String()
 				_, err = aio.ToThread(ctx, func(context.Context) (struct{}, error) {
-					p, err := tlsTestRun(openssl, "s_client", "-connect", addr, version)
+					p, err := tlsRun(openssl, "s_client", "-connect", addr, version)
 					if err != nil {
 						return struct{}{}, err
 					}
@@ -138,11 +138,11 @@ func TestTLSOpenSSLClient(t *testing.T) {
 
 // OpenSSL as the server, which sends each line back in reverse.
 func TestTLSOpenSSLServer(t *testing.T) {
-	openssl, cert, key := tlsTestOpenSSL(t)
+	openssl, cert, key := tlsOpenSSL(t)
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		t.Run(version, func(t *testing.T) {
 			bothPaths(t, func(t *testing.T, ctx context.Context) error {
-				p, err := tlsTestRun(openssl, "s_server", "-accept", "127.0.0.1:0", "-cert", cert, "-key", key, "-rev", "-naccept", "1", version)
+				p, err := tlsRun(openssl, "s_server", "-accept", "127.0.0.1:0", "-cert", cert, "-key", key, "-rev", "-naccept", "1", version)
 				if err != nil {
 					return err
 				}
@@ -151,12 +151,12 @@ func TestTLSOpenSSLServer(t *testing.T) {
 					return err
 				}
 				addr := strings.TrimSpace(strings.TrimPrefix(line, "ACCEPT "))
-				tr, _, err := aio.CreateConnection(ctx, func() *tlsTestRaw { return &tlsTestRaw{} }, addr, nil)
+				tr, _, err := aio.CreateConnection(ctx, func() *tlsRaw { return &tlsRaw{} }, addr, nil)
 				if err != nil {
 					return err
 				}
 				app := &ioClient{lost: aio.CreateFuture[error](ctx)}
-				tr, err = aio.StartTLS(ctx, tr, app, tlsTestClientConfig(), &aio.TLSOptions{HandshakeTimeout: time.Minute})
+				tr, err = aio.StartTLS(ctx, tr, app, tlsClientConfig(), &aio.TLSOptions{HandshakeTimeout: time.Minute})
 				if err != nil {
 					return err
 				}

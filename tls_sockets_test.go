@@ -21,44 +21,44 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// tlsTestEcho is the protocol of an echo server. It pauses reading while it cannot
+// tlsEcho is the protocol of an echo server. It pauses reading while it cannot
 // write.
-type tlsTestEcho struct {
+type tlsEcho struct {
 	t    aio.Transport
 	n    int
 	lost *aio.Future[struct{}]
 	err  error
 }
 
-func tlsTestNewEcho(l *aio.Loop) *tlsTestEcho {
-	return &tlsTestEcho{lost: aio.CreateFuture[struct{}](l.Context())}
+func tlsNewEcho(l *aio.Loop) *tlsEcho {
+	return &tlsEcho{lost: aio.CreateFuture[struct{}](l.Context())}
 }
 
-func (e *tlsTestEcho) ConnectionMade(t aio.Transport) { e.t = t }
-func (e *tlsTestEcho) DataReceived(p []byte)          { e.n += len(p); e.t.Write(p) }
-func (e *tlsTestEcho) PauseWriting()                  { e.t.PauseReading() }
-func (e *tlsTestEcho) ResumeWriting()                 { e.t.ResumeReading() }
-func (e *tlsTestEcho) ConnectionLost(err error)       { e.err = err; _ = e.lost.SetResult(struct{}{}) }
+func (e *tlsEcho) ConnectionMade(t aio.Transport) { e.t = t }
+func (e *tlsEcho) DataReceived(p []byte)          { e.n += len(p); e.t.Write(p) }
+func (e *tlsEcho) PauseWriting()                  { e.t.PauseReading() }
+func (e *tlsEcho) ResumeWriting()                 { e.t.ResumeReading() }
+func (e *tlsEcho) ConnectionLost(err error)       { e.err = err; _ = e.lost.SetResult(struct{}{}) }
 
-// tlsTestSender sends data, collects the echo, and closes the connection.
-type tlsTestSender struct {
-	tlsTestEcho
+// tlsSender sends data, collects the echo, and closes the connection.
+type tlsSender struct {
+	tlsEcho
 	send []byte
 	got  []byte
 }
 
-func (s *tlsTestSender) ConnectionMade(t aio.Transport) {
+func (s *tlsSender) ConnectionMade(t aio.Transport) {
 	s.t = t
 	t.Write(s.send)
 }
 
-func (s *tlsTestSender) DataReceived(p []byte) {
+func (s *tlsSender) DataReceived(p []byte) {
 	if s.got = append(s.got, p...); len(s.got) == len(s.send) {
 		s.t.Close()
 	}
 }
 
-var tlsTestClients = stage.Amount(6, 6, 25)
+var tlsClients = stage.Amount(6, 6, 25)
 
 // TLS-030: both ends use this package.
 func TestTLSClientsAndServer(t *testing.T) {
@@ -67,22 +67,22 @@ func TestTLSClientsAndServer(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		var served []*tlsTestEcho
-		srv, err := aio.CreateServer(ctx, func() *tlsTestEcho {
-			e := tlsTestNewEcho(l)
+		var served []*tlsEcho
+		srv, err := aio.CreateServer(ctx, func() *tlsEcho {
+			e := tlsNewEcho(l)
 			served = append(served, e)
 			return e
-		}, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
+		}, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsServerConfig()})
 		if err != nil {
 			return err
 		}
-		var clients []*tlsTestSender
+		var clients []*tlsSender
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			for i := range tlsTestClients {
+			for i := range tlsClients {
 				tg.Go(func(ctx context.Context) error {
-					_, c, err := aio.CreateConnection(ctx, func() *tlsTestSender {
-						return &tlsTestSender{tlsTestEcho: *tlsTestNewEcho(l), send: tlsTestBytes(1<<20 + i)}
-					}, srv.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
+					_, c, err := aio.CreateConnection(ctx, func() *tlsSender {
+						return &tlsSender{tlsEcho: *tlsNewEcho(l), send: tlsBytes(1<<20 + i)}
+					}, srv.Addr().String(), &aio.ConnectionOptions{TLS: tlsClientConfig()})
 					clients = append(clients, c)
 					return err
 				})
@@ -103,7 +103,7 @@ func TestTLSClientsAndServer(t *testing.T) {
 		if err := srv.WaitClosed(ctx); err != nil {
 			return err
 		}
-		same(t, "number of served clients", len(served), tlsTestClients)
+		same(t, "number of served clients", len(served), tlsClients)
 		for _, e := range served {
 			if _, err := e.lost.Await(ctx); err != nil {
 				return err
@@ -121,13 +121,13 @@ func TestTLSClientsOfPlainGo(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		ln, err := tls.Listen("tcp", "127.0.0.1:0", tlsTestServerConfig())
+		ln, err := tls.Listen("tcp", "127.0.0.1:0", tlsServerConfig())
 		if err != nil {
 			return err
 		}
-		ended := make(chan error, tlsTestClients)
+		ended := make(chan error, tlsClients)
 		go func() {
-			for range tlsTestClients {
+			for range tlsClients {
 				c, err := ln.Accept()
 				if err != nil {
 					ended <- err
@@ -140,16 +140,16 @@ func TestTLSClientsOfPlainGo(t *testing.T) {
 				}()
 			}
 		}()
-		var clients []*tlsTestSender
-		for i := range tlsTestClients {
+		var clients []*tlsSender
+		for i := range tlsClients {
 			// Use an existing connection.
 			conn, err := net.Dial("tcp", ln.Addr().String())
 			if err != nil {
 				return err
 			}
-			_, c, err := aio.CreateConnection(ctx, func() *tlsTestSender {
-				return &tlsTestSender{tlsTestEcho: *tlsTestNewEcho(l), send: tlsTestBytes(1<<20 + i)}
-			}, "", &aio.ConnectionOptions{Conn: conn, TLS: tlsTestClientConfig()})
+			_, c, err := aio.CreateConnection(ctx, func() *tlsSender {
+				return &tlsSender{tlsEcho: *tlsNewEcho(l), send: tlsBytes(1<<20 + i)}
+			}, "", &aio.ConnectionOptions{Conn: conn, TLS: tlsClientConfig()})
 			if err != nil {
 				return err
 			}
@@ -175,13 +175,13 @@ func TestTLSServerOfPlainGo(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		srv, err := aio.CreateServer(ctx, func() *tlsTestEcho { return tlsTestNewEcho(l) }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
+		srv, err := aio.CreateServer(ctx, func() *tlsEcho { return tlsNewEcho(l) }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsServerConfig()})
 		if err != nil {
 			return err
 		}
 		addr := srv.Addr().String()
 		client := func(i int) error {
-			config := tlsTestClientConfig()
+			config := tlsClientConfig()
 			if i%2 == 0 {
 				config.MaxVersion = tls.VersionTLS12
 			}
@@ -190,7 +190,7 @@ func TestTLSServerOfPlainGo(t *testing.T) {
 				return err
 			}
 			defer c.Close()
-			sent := tlsTestBytes(1<<20 + i)
+			sent := tlsBytes(1<<20 + i)
 			wrote := make(chan error, 1)
 			go func() {
 				_, err := c.Write(sent)
@@ -203,7 +203,7 @@ func TestTLSServerOfPlainGo(t *testing.T) {
 			return errors.Join(err, <-wrote)
 		}
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			for i := range tlsTestClients {
+			for i := range tlsClients {
 				tg.Go(func(ctx context.Context) error {
 					_, err := aio.ToThread(ctx, func(context.Context) (struct{}, error) { return struct{}{}, client(i) })
 					return err
@@ -223,22 +223,22 @@ func TestStartTLSOverSockets(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		config := tlsTestServerConfig()
-		srv, err := aio.CreateServer(ctx, func() *tlsTestUpgrader {
-			return &tlsTestUpgrader{tlsTestEcho: *tlsTestNewEcho(l), loop: l, config: config}
+		config := tlsServerConfig()
+		srv, err := aio.CreateServer(ctx, func() *tlsUpgrader {
+			return &tlsUpgrader{tlsEcho: *tlsNewEcho(l), loop: l, config: config}
 		}, "127.0.0.1:0", nil)
 		if err != nil {
 			return err
 		}
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			for range tlsTestClients {
+			for range tlsClients {
 				tg.Go(func(ctx context.Context) error {
-					c := &tlsTestSender{tlsTestEcho: *tlsTestNewEcho(l), send: tlsTestBytes(100 << 10)}
+					c := &tlsSender{tlsEcho: *tlsNewEcho(l), send: tlsBytes(100 << 10)}
 					var tr aio.Transport
-					tr, _, err := aio.CreateConnection(ctx, func() *tlsTestRaw { return &tlsTestRaw{} }, srv.Addr().String(), nil)
+					tr, _, err := aio.CreateConnection(ctx, func() *tlsRaw { return &tlsRaw{} }, srv.Addr().String(), nil)
 					for range 2 {
 						if err == nil {
-							tr, err = aio.StartTLS(ctx, tr, c, tlsTestClientConfig(), nil)
+							tr, err = aio.StartTLS(ctx, tr, c, tlsClientConfig(), nil)
 						}
 					}
 					if err != nil {
@@ -260,14 +260,14 @@ func TestStartTLSOverSockets(t *testing.T) {
 	})
 }
 
-// tlsTestUpgrader is an echo server that uses TLS inside TLS from the start.
-type tlsTestUpgrader struct {
-	tlsTestEcho
+// tlsUpgrader is an echo server that uses TLS inside TLS from the start.
+type tlsUpgrader struct {
+	tlsEcho
 	loop   *aio.Loop
 	config *tls.Config
 }
 
-func (u *tlsTestUpgrader) ConnectionMade(t aio.Transport) {
+func (u *tlsUpgrader) ConnectionMade(t aio.Transport) {
 	t.PauseReading()
 	aio.CreateTask(u.loop.Context(), func(ctx context.Context) (_ struct{}, err error) {
 		for range 2 {
@@ -288,7 +288,7 @@ func TestTLSServerCloseClients(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		srv, err := aio.CreateServer(ctx, func() *tlsTestEcho { return tlsTestNewEcho(l) }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
+		srv, err := aio.CreateServer(ctx, func() *tlsEcho { return tlsNewEcho(l) }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsServerConfig()})
 		if err != nil {
 			return err
 		}
@@ -301,7 +301,7 @@ func TestTLSServerCloseClients(t *testing.T) {
 					return struct{}{}, err
 				}
 				defer raw.Close()
-				c := tls.Client(tlsTestNoEOF{raw}, tlsTestClientConfig())
+				c := tls.Client(tlsNoEOF{raw}, tlsClientConfig())
 				if _, err := c.Write([]byte("hello")); err != nil {
 					return struct{}{}, err
 				}
@@ -325,11 +325,11 @@ func TestTLSServerCloseClients(t *testing.T) {
 	})
 }
 
-// tlsTestNoEOF turns EOF of the socket into an error, to distinguish it from a
+// tlsNoEOF turns EOF of the socket into an error, to distinguish it from a
 // close_notify.
-type tlsTestNoEOF struct{ net.Conn }
+type tlsNoEOF struct{ net.Conn }
 
-func (c tlsTestNoEOF) Read(p []byte) (int, error) {
+func (c tlsNoEOF) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
@@ -345,7 +345,7 @@ func TestTLSServerName(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		srv, err := aio.CreateServer(ctx, func() *tlsTestEcho { return tlsTestNewEcho(l) }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
+		srv, err := aio.CreateServer(ctx, func() *tlsEcho { return tlsNewEcho(l) }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsServerConfig()})
 		if err != nil {
 			return err
 		}
@@ -354,9 +354,9 @@ func TestTLSServerName(t *testing.T) {
 			return err
 		}
 		for host, fits := range map[string]bool{"127.0.0.1": true, "localhost": false} {
-			config := &tls.Config{RootCAs: tlsTestCert().pool}
-			tr, app, err := aio.CreateConnection(ctx, func() *tlsTestApp {
-				return tlsTestNewApp(l.Context(), "app", new(eventLog))
+			config := &tls.Config{RootCAs: tlsCert().pool}
+			tr, app, err := aio.CreateConnection(ctx, func() *tlsApp {
+				return tlsNewApp(l.Context(), "app", new(eventLog))
 			}, net.JoinHostPort(host, port), &aio.ConnectionOptions{TLS: config, Network: "tcp4"})
 			same(t, "the caller's config has a name", config.ServerName, "")
 			if !fits {
@@ -388,13 +388,13 @@ func TestTLSVerifiesByDefault(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		app := tlsTestNewEcho(l)
-		srv, err := aio.CreateServer(ctx, func() *tlsTestEcho { return app }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
+		app := tlsNewEcho(l)
+		srv, err := aio.CreateServer(ctx, func() *tlsEcho { return app }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsServerConfig()})
 		if err != nil {
 			return err
 		}
-		client := tlsTestNewEcho(l)
-		tr, _, err := aio.CreateConnection(ctx, func() *tlsTestEcho { return client }, srv.Addr().String(), &aio.ConnectionOptions{TLS: &tls.Config{}})
+		client := tlsNewEcho(l)
+		tr, _, err := aio.CreateConnection(ctx, func() *tlsEcho { return client }, srv.Addr().String(), &aio.ConnectionOptions{TLS: &tls.Config{}})
 		var verification *tls.CertificateVerificationError
 		same(t, "a CertificateVerificationError", errors.As(err, &verification), true)
 		same(t, "transport", tr, nil)
@@ -415,9 +415,9 @@ func TestTLSOptionsMisuse(t *testing.T) {
 		conn, other := net.Pipe()
 		defer conn.Close()
 		defer other.Close()
-		echo := func() *tlsTestEcho { return tlsTestNewEcho(l) }
+		echo := func() *tlsEcho { return tlsNewEcho(l) }
 		const addr = "127.0.0.1:1"
-		client, server := tlsTestClientConfig(), tlsTestServerConfig()
+		client, server := tlsClientConfig(), tlsServerConfig()
 		for name, call := range map[string]func() error{
 			"handshake timeout without TLS": func() error {
 				_, _, err := aio.CreateConnection(ctx, echo, addr, &aio.ConnectionOptions{HandshakeTimeout: time.Second})
@@ -477,7 +477,7 @@ func TestTLSAcceptedSocket(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		accept := func(peer func(net.Conn) error, limit time.Duration) (*tlsTestApp, error, error) {
+		accept := func(peer func(net.Conn) error, limit time.Duration) (*tlsApp, error, error) {
 			done := make(chan error, 1)
 			go func() {
 				c, err := net.Dial("tcp", ln.Addr().String())
@@ -491,9 +491,9 @@ func TestTLSAcceptedSocket(t *testing.T) {
 			if err != nil {
 				return nil, err, <-done
 			}
-			app := tlsTestNewApp(l.Context(), "app", new(eventLog))
-			tr, _, err := aio.ConnectAcceptedSocket(ctx, func() *tlsTestApp { return app }, conn,
-				&aio.ConnectionOptions{TLS: tlsTestServerConfig(), HandshakeTimeout: limit})
+			app := tlsNewApp(l.Context(), "app", new(eventLog))
+			tr, _, err := aio.ConnectAcceptedSocket(ctx, func() *tlsApp { return app }, conn,
+				&aio.ConnectionOptions{TLS: tlsServerConfig(), HandshakeTimeout: limit})
 			if err == nil {
 				same(t, "transport of ConnectionMade", app.transport, tr)
 				_, err = app.lost.Await(ctx)
@@ -503,7 +503,7 @@ func TestTLSAcceptedSocket(t *testing.T) {
 		}
 
 		app, err, peerErr := accept(func(c net.Conn) error {
-			tc := tls.Client(c, tlsTestClientConfig())
+			tc := tls.Client(c, tlsClientConfig())
 			_, err := tc.Write([]byte("hello"))
 			return errors.Join(err, tc.Close())
 		}, 0)
@@ -563,9 +563,9 @@ func TestTLSConnectGivenUp(t *testing.T) {
 			}
 			ended <- err
 		}()
-		app := tlsTestNewEcho(l)
+		app := tlsNewEcho(l)
 		task := spawn(ctx, func(ctx context.Context) error {
-			_, _, err := aio.CreateConnection(ctx, func() *tlsTestEcho { return app }, ln.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
+			_, _, err := aio.CreateConnection(ctx, func() *tlsEcho { return app }, ln.Addr().String(), &aio.ConnectionOptions{TLS: tlsClientConfig()})
 			return err
 		})
 		if _, _, err := aio.Receive(ctx, hello); err != nil {
@@ -578,7 +578,7 @@ func TestTLSConnectGivenUp(t *testing.T) {
 		matches(t, "error of the peer", atPeer, nil)
 		same(t, "callbacks of the protocol", app.t != nil || app.lost.Done(), false)
 		eventually(t, ctx, "the task of the handshake has ended", func() bool { return len(aio.AllTasks(ctx)) == 1 })
-		tlsTestNoTimers(t, l) // TLS-011
+		tlsNoTimers(t, l) // TLS-011
 		return err
 	})
 }
@@ -597,13 +597,13 @@ func TestTLSOverUnixSockets(t *testing.T) {
 		}
 		defer os.RemoveAll(dir)
 		path := filepath.Join(dir, "s")
-		srv, err := aio.CreateUnixServer(ctx, func() *tlsTestEcho { return tlsTestNewEcho(l) }, path, &aio.ServerOptions{TLS: tlsTestServerConfig()})
+		srv, err := aio.CreateUnixServer(ctx, func() *tlsEcho { return tlsNewEcho(l) }, path, &aio.ServerOptions{TLS: tlsServerConfig()})
 		if err != nil {
 			return err
 		}
-		_, c, err := aio.CreateUnixConnection(ctx, func() *tlsTestSender {
-			return &tlsTestSender{tlsTestEcho: *tlsTestNewEcho(l), send: tlsTestBytes(1 << 20)}
-		}, path, &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
+		_, c, err := aio.CreateUnixConnection(ctx, func() *tlsSender {
+			return &tlsSender{tlsEcho: *tlsNewEcho(l), send: tlsBytes(1 << 20)}
+		}, path, &aio.ConnectionOptions{TLS: tlsClientConfig()})
 		if err != nil {
 			return err
 		}
@@ -620,7 +620,7 @@ func TestTLSOverUnixSockets(t *testing.T) {
 // TLS-040: streams get a clean EOF, on 25 concurrent connections.
 func TestTLSStreamsEnd(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		left := tlsTestClients
+		left := tlsClients
 		var over aio.Event
 		srv, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 			line, err := r.ReadLine(ctx)
@@ -636,14 +636,14 @@ func TestTLSStreamsEnd(t *testing.T) {
 				over.Set()
 			}
 			return nil
-		}, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
+		}, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsServerConfig()})
 		if err != nil {
 			return err
 		}
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			for range tlsTestClients {
+			for range tlsClients {
 				tg.Go(func(ctx context.Context) error {
-					r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
+					r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.ConnectionOptions{TLS: tlsClientConfig()})
 					if err != nil {
 						return err
 					}
@@ -661,13 +661,13 @@ func TestTLSStreamsEnd(t *testing.T) {
 	})
 }
 
-// tlsTestDamage is a connection that corrupts written data once it is switched on.
-type tlsTestDamage struct {
+// tlsDamage is a connection that corrupts written data once it is switched on.
+type tlsDamage struct {
 	net.Conn
 	on bool
 }
 
-func (d *tlsTestDamage) Write(p []byte) (int, error) {
+func (d *tlsDamage) Write(p []byte) (int, error) {
 	if d.on {
 		p = bytes.Clone(p)
 		p[len(p)-1] ^= 1
@@ -691,15 +691,15 @@ func TestTLSStreamsCorruptedRecord(t *testing.T) {
 				return
 			}
 			defer c.Close()
-			damage := &tlsTestDamage{Conn: c}
-			tc := tls.Server(damage, tlsTestServerConfig())
+			damage := &tlsDamage{Conn: c}
+			tc := tls.Server(damage, tlsServerConfig())
 			_, err = tc.Write([]byte("a line\n"))
 			damage.on = true
 			_, werr := tc.Write([]byte("another\n"))
 			io.Copy(io.Discard, c) // until the client closes the connection
 			ended <- errors.Join(err, werr)
 		}()
-		r, w, err := aio.OpenConnection(ctx, ln.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
+		r, w, err := aio.OpenConnection(ctx, ln.Addr().String(), &aio.ConnectionOptions{TLS: tlsClientConfig()})
 		if err != nil {
 			return err
 		}

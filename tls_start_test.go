@@ -16,12 +16,12 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// tlsTestPlain returns an unencrypted connection between two applications.
-func tlsTestPlain(ctx context.Context, l *aio.Loop) *tlsTestConn {
-	c := &tlsTestConn{ctx: ctx, loop: l, log: new(eventLog)}
+// tlsPlain returns an unencrypted connection between two applications.
+func tlsPlain(ctx context.Context, l *aio.Loop) *tlsConn {
+	c := &tlsConn{ctx: ctx, loop: l, log: new(eventLog)}
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { c.reports = append(c.reports, ec) })
-	c.client, c.server = tlsTestNewApp(ctx, "client", c.log), tlsTestNewApp(ctx, "server", c.log)
-	c.c, c.s = tlsTestPipe(l)
+	c.client, c.server = tlsNewApp(ctx, "client", c.log), tlsNewApp(ctx, "server", c.log)
+	c.c, c.s = tlsPipe(l)
 	c.c.connect(c.client)
 	c.s.connect(c.server)
 	c.settle()
@@ -30,14 +30,14 @@ func tlsTestPlain(ctx context.Context, l *aio.Loop) *tlsTestConn {
 }
 
 // upgrade calls StartTLS at both ends.
-func (c *tlsTestConn) upgrade(t *testing.T) {
+func (c *tlsConn) upgrade(t *testing.T) {
 	t.Helper()
 	server := spawn(c.ctx, func(ctx context.Context) (err error) {
-		c.st, err = aio.StartTLS(ctx, c.server.transport, c.server, tlsTestServerConfig(), &aio.TLSOptions{ServerSide: true})
+		c.st, err = aio.StartTLS(ctx, c.server.transport, c.server, tlsServerConfig(), &aio.TLSOptions{ServerSide: true})
 		return err
 	})
 	var err error
-	c.ct, err = aio.StartTLS(c.ctx, c.client.transport, c.client, tlsTestClientConfig(), nil)
+	c.ct, err = aio.StartTLS(c.ctx, c.client.transport, c.client, tlsClientConfig(), nil)
 	matches(t, "StartTLS of the client", err, nil)
 	_, err = server.Await(c.ctx)
 	matches(t, "StartTLS of the server", err, nil)
@@ -46,7 +46,7 @@ func (c *tlsTestConn) upgrade(t *testing.T) {
 // TLS-019, TLS-020, TLS-024
 func TestStartTLS(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestPlain(ctx, l)
+		c := tlsPlain(ctx, l)
 		c.client.transport.Write([]byte("in"))
 		c.client.transport.Write([]byte("clear"))
 		same(t, "what was delivered", len(c.c.wire), 0)
@@ -66,7 +66,7 @@ func TestStartTLS(t *testing.T) {
 		c.ct.Close()
 		c.over(t)
 		c.log.want(t, "server:secret client:answer server:eof client:eof server:lost client:lost")
-		tlsTestNoTimers(t, l)
+		tlsNoTimers(t, l)
 		c.quiet(t)
 	})
 }
@@ -75,7 +75,7 @@ func TestStartTLS(t *testing.T) {
 // buffered; reading is resumed if it was paused.
 func TestStartTLSWithBufferedOutput(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestPlain(ctx, l)
+		c := tlsPlain(ctx, l)
 		c.c.stuck = true
 		c.client.transport.Write([]byte("clear"))
 		c.client.transport.PauseReading()
@@ -83,12 +83,12 @@ func TestStartTLSWithBufferedOutput(t *testing.T) {
 			// the response to the last plaintext message is sent over TLS
 			c.server.onData = nil
 			spawn(ctx, func(ctx context.Context) (err error) {
-				c.st, err = aio.StartTLS(ctx, c.s, c.server, tlsTestServerConfig(), &aio.TLSOptions{ServerSide: true})
+				c.st, err = aio.StartTLS(ctx, c.s, c.server, tlsServerConfig(), &aio.TLSOptions{ServerSide: true})
 				return err
 			})
 		}
 		l.CallLater(time.Second, func() { c.c.chunk = 5; c.c.release(); l.CallSoon(func() { c.c.chunk = 0 }) })
-		ct, err := aio.StartTLS(ctx, c.c, c.client, tlsTestClientConfig(), nil)
+		ct, err := aio.StartTLS(ctx, c.c, c.client, tlsClientConfig(), nil)
 		matches(t, "StartTLS", err, nil)
 		ct.Write([]byte("secret"))
 		c.settle()
@@ -103,7 +103,7 @@ func TestStartTLSWithBufferedOutput(t *testing.T) {
 // then resumes the TLS layer.
 func TestStartTLSWhileWritingIsPaused(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestPlain(ctx, l)
+		c := tlsPlain(ctx, l)
 		// TLS inside TLS, because the transport below must be one of this
 		// package
 		c.upgrade(t)
@@ -121,10 +121,10 @@ func TestStartTLSWhileWritingIsPaused(t *testing.T) {
 				}
 			}
 			ahead := c.server.got[len("x12345"):]
-			_, err := aio.StartTLSAhead(ctx, c.st, c.server, tlsTestServerConfig(), &aio.TLSOptions{ServerSide: true}, ahead)
+			_, err := aio.StartTLSAhead(ctx, c.st, c.server, tlsServerConfig(), &aio.TLSOptions{ServerSide: true}, ahead)
 			return err
 		})
-		inner, err := aio.StartTLS(ctx, c.ct, c.client, tlsTestClientConfig(), nil)
+		inner, err := aio.StartTLS(ctx, c.ct, c.client, tlsClientConfig(), nil)
 		matches(t, "StartTLS", err, nil)
 		_, err = server.Await(ctx)
 		matches(t, "StartTLS of the server", err, nil)
@@ -139,15 +139,15 @@ func TestStartTLSWhileWritingIsPaused(t *testing.T) {
 func TestStartTLSAhead(t *testing.T) {
 	for _, ahead := range []int{1, 50, 10_000} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			c := tlsTestPlain(ctx, l)
+			c := tlsPlain(ctx, l)
 			client := spawn(ctx, func(ctx context.Context) (err error) {
-				c.ct, err = aio.StartTLS(ctx, c.c, c.client, tlsTestClientConfig(), nil)
+				c.ct, err = aio.StartTLS(ctx, c.c, c.client, tlsClientConfig(), nil)
 				return err
 			})
 			c.c.chunk = ahead
 			eventually(t, ctx, "the server has something", func() bool { return len(c.server.got) > 0 })
 			n := len(c.server.got)
-			st, err := aio.StartTLSAhead(ctx, c.s, c.server, tlsTestServerConfig(), &aio.TLSOptions{ServerSide: true}, c.server.got)
+			st, err := aio.StartTLSAhead(ctx, c.s, c.server, tlsServerConfig(), &aio.TLSOptions{ServerSide: true}, c.server.got)
 			matches(t, "StartTLS of the server", err, nil)
 			_, err = client.Await(ctx)
 			matches(t, "StartTLS of the client", err, nil)
@@ -162,9 +162,9 @@ func TestStartTLSAhead(t *testing.T) {
 // TLS-001, TLS-002, TLS-007: a refused call has no effect.
 func TestStartTLSMisuse(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestPlain(ctx, l)
-		client, server := tlsTestClientConfig(), tlsTestServerConfig()
-		renegotiates := tlsTestClientConfig()
+		c := tlsPlain(ctx, l)
+		client, server := tlsClientConfig(), tlsServerConfig()
+		renegotiates := tlsClientConfig()
 		renegotiates.Renegotiation = tls.RenegotiateOnceAsClient
 		asServer := aio.TLSOptions{ServerSide: true}
 		for name, call := range map[string]struct {
@@ -214,13 +214,13 @@ func TestStartTLSMisuse(t *testing.T) {
 // of the application is called in every case, not only in some as in asyncio.
 func TestStartTLSGivenUp(t *testing.T) {
 	for _, server := range []bool{false, true} {
-		config := tlsTestClientConfig()
+		config := tlsClientConfig()
 		if server {
-			config = tlsTestServerConfig()
+			config = tlsServerConfig()
 		}
 		opts := &aio.TLSOptions{ServerSide: server}
-		for name, try := range map[string]func(ctx context.Context, c *tlsTestConn) error{
-			"Timeout": func(ctx context.Context, c *tlsTestConn) error {
+		for name, try := range map[string]func(ctx context.Context, c *tlsConn) error{
+			"Timeout": func(ctx context.Context, c *tlsConn) error {
 				err := aio.Timeout(ctx, time.Second, func(ctx context.Context) error {
 					_, err := aio.StartTLS(ctx, c.c, c.client, config, opts)
 					return err
@@ -229,7 +229,7 @@ func TestStartTLSGivenUp(t *testing.T) {
 				matches(t, "end of the client", c.client.lostWith, nil)
 				return nil
 			},
-			"Cancel": func(ctx context.Context, c *tlsTestConn) error {
+			"Cancel": func(ctx context.Context, c *tlsConn) error {
 				task := spawn(ctx, func(ctx context.Context) error {
 					_, err := aio.StartTLS(ctx, c.c, c.client, config, opts)
 					return err
@@ -241,14 +241,14 @@ func TestStartTLSGivenUp(t *testing.T) {
 				matches(t, "end of the client", c.client.lostWith, nil)
 				return err
 			},
-			"HandshakeTimeout": func(ctx context.Context, c *tlsTestConn) error {
+			"HandshakeTimeout": func(ctx context.Context, c *tlsConn) error {
 				_, err := aio.StartTLS(ctx, c.c, c.client, config, &aio.TLSOptions{ServerSide: server, HandshakeTimeout: time.Second})
 				matches(t, "StartTLS", err, syscall.ECONNABORTED)
 				_, _ = c.client.lost.Await(ctx)
 				same(t, "end of the client", c.client.lostWith, err)
 				return nil
 			},
-			"end of file": func(ctx context.Context, c *tlsTestConn) error {
+			"end of file": func(ctx context.Context, c *tlsConn) error {
 				c.loop.CallLater(time.Second, c.s.WriteEOF)
 				_, err := aio.StartTLS(ctx, c.c, c.client, config, opts)
 				matches(t, "StartTLS", err, syscall.ECONNRESET)
@@ -256,7 +256,7 @@ func TestStartTLSGivenUp(t *testing.T) {
 				same(t, "end of the client", c.client.lostWith, err)
 				return nil
 			},
-			"garbage": func(ctx context.Context, c *tlsTestConn) error {
+			"garbage": func(ctx context.Context, c *tlsConn) error {
 				c.loop.CallLater(time.Second, func() { c.s.Write([]byte("HTTP/1.1 400 Bad Request\r\n")) })
 				_, err := aio.StartTLS(ctx, c.c, c.client, config, opts)
 				var header tls.RecordHeaderError
@@ -268,7 +268,7 @@ func TestStartTLSGivenUp(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(name, server), func(t *testing.T) {
 				inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-					c := tlsTestPlain(ctx, l)
+					c := tlsPlain(ctx, l)
 					start := l.Time()
 					matches(t, "the attempt", try(ctx, c), nil)
 					same(t, "time that passed", l.Time().Sub(start), time.Second)
@@ -277,7 +277,7 @@ func TestStartTLSGivenUp(t *testing.T) {
 					if last := (*c.log)[len(*c.log)-1]; last != "server:lost" {
 						t.Errorf("the last event is %s", last)
 					}
-					tlsTestNoTimers(t, l)
+					tlsNoTimers(t, l)
 					same(t, "tasks left", len(aio.AllTasks(ctx)), 1)
 					c.quiet(t)
 				})
@@ -291,28 +291,28 @@ func TestTLSInsideTLS(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		matches(t, "all clients", aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			for i := range stage.Amount(8, 8, 25) {
-				tg.Go(func(ctx context.Context) error { return tlsTestNested(t, ctx, l, i) })
+				tg.Go(func(ctx context.Context) error { return tlsNested(t, ctx, l, i) })
 			}
 			return nil
 		}), nil)
-		tlsTestNoTimers(t, l)
+		tlsNoTimers(t, l)
 		same(t, "tasks left", len(aio.AllTasks(ctx)), 1)
 	})
 }
 
-func tlsTestNested(t *testing.T, ctx context.Context, l *aio.Loop, i int) error {
+func tlsNested(t *testing.T, ctx context.Context, l *aio.Loop, i int) error {
 	var server *aio.Task[aio.Transport]
-	c := tlsTestStart(ctx, l, tlsTestSetup{before: func(c *tlsTestConn) {
+	c := tlsStart(ctx, l, tlsSetup{before: func(c *tlsConn) {
 		c.server.onMade = func(outer aio.Transport) {
 			outer.PauseReading()
 			server = aio.CreateTask(l.Context(), func(ctx context.Context) (aio.Transport, error) {
-				return aio.StartTLS(ctx, outer, c.server, tlsTestServerConfig(), &aio.TLSOptions{ServerSide: true})
+				return aio.StartTLS(ctx, outer, c.server, tlsServerConfig(), &aio.TLSOptions{ServerSide: true})
 			})
 		}
 		c.s.chunk, c.c.chunk = i%5*1000, i%3*777
 	}})
 	eventually(t, ctx, "the client is connected", func() bool { return c.client.transport != nil })
-	inner, err := aio.StartTLS(ctx, c.client.transport, c.client, tlsTestClientConfig(), nil)
+	inner, err := aio.StartTLS(ctx, c.client.transport, c.client, tlsClientConfig(), nil)
 	if err != nil {
 		return err
 	}
@@ -320,7 +320,7 @@ func tlsTestNested(t *testing.T, ctx context.Context, l *aio.Loop, i int) error 
 	if err != nil {
 		return err
 	}
-	sent := tlsTestBytes(300<<10 + i)
+	sent := tlsBytes(300<<10 + i)
 	inner.Write(sent)
 	inServer.Write(sent)
 	for len(c.server.got) < len(sent) || len(c.client.got) < len(sent) {
@@ -344,18 +344,18 @@ func tlsTestNested(t *testing.T, ctx context.Context, l *aio.Loop, i int) error 
 func TestTLSInsideTLSWhilePaused(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		records := captureLog(t)
-		c := tlsTestPlain(ctx, l)
+		c := tlsPlain(ctx, l)
 		c.upgrade(t)
 		c.client.transport, c.server.transport = c.ct, c.st
 		c.upgrade(t)
 		c.ct.PauseReading()
-		c.st.Write(tlsTestBytes(100 << 10))
+		c.st.Write(tlsBytes(100 << 10))
 		c.st.Close()
 		_ = aio.Sleep(ctx, time.Second)
 		same(t, "IsClosing", c.ct.IsClosing(), false)
 		c.ct.ResumeReading()
 		c.over(t)
-		same(t, "the bytes", bytes.Equal(c.client.got, tlsTestBytes(100<<10)), true)
+		same(t, "the bytes", bytes.Equal(c.client.got, tlsBytes(100<<10)), true)
 		matches(t, "end of the client", c.client.lostWith, nil)
 		same(t, "warnings", len(*records), 0)
 		c.quiet(t)

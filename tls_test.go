@@ -27,14 +27,14 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// tlsTestCerts are the certificates of all tests: one for tls.test and 127.0.0.1, and
+// tlsCerts are the certificates of all tests: one for tls.test and 127.0.0.1, and
 // one of a client.
-type tlsTestCerts struct {
+type tlsCerts struct {
 	pool           *x509.CertPool
 	server, client tls.Certificate
 }
 
-var tlsTestCert = sync.OnceValue(func() tlsTestCerts {
+var tlsCert = sync.OnceValue(func() tlsCerts {
 	must := func(err error) {
 		if err != nil {
 			panic(err)
@@ -65,23 +65,23 @@ var tlsTestCert = sync.OnceValue(func() tlsTestCerts {
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(ca)
-	return tlsTestCerts{pool, leaf(2, "tls.test", x509.ExtKeyUsageServerAuth), leaf(3, "client.test", x509.ExtKeyUsageClientAuth)}
+	return tlsCerts{pool, leaf(2, "tls.test", x509.ExtKeyUsageServerAuth), leaf(3, "client.test", x509.ExtKeyUsageClientAuth)}
 })
 
-func tlsTestClientConfig() *tls.Config {
-	return &tls.Config{ServerName: "tls.test", RootCAs: tlsTestCert().pool}
+func tlsClientConfig() *tls.Config {
+	return &tls.Config{ServerName: "tls.test", RootCAs: tlsCert().pool}
 }
 
-func tlsTestServerConfig() *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{tlsTestCert().server}}
+func tlsServerConfig() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{tlsCert().server}}
 }
 
-// tlsTestEnd is one end of an in-memory connection. Written data is delivered to the
+// tlsEnd is one end of an in-memory connection. Written data is delivered to the
 // peer's protocol in later passes.
-type tlsTestEnd struct {
+type tlsEnd struct {
 	loop     *aio.Loop
 	name     string
-	peer     *tlsTestEnd
+	peer     *tlsEnd
 	protocol aio.Protocol
 	out      []byte // written but not delivered yet
 	wire     []byte // all data delivered so far
@@ -98,16 +98,16 @@ type tlsTestEnd struct {
 	log      *eventLog // log of PauseReading and ResumeReading, may be nil
 }
 
-// tlsTestPipe returns a connection.
-func tlsTestPipe(l *aio.Loop) (a, b *tlsTestEnd) {
-	a = &tlsTestEnd{loop: l, name: "a", high: 64 << 10}
-	b = &tlsTestEnd{loop: l, name: "b", high: 64 << 10, peer: a}
+// tlsPipe returns a connection.
+func tlsPipe(l *aio.Loop) (a, b *tlsEnd) {
+	a = &tlsEnd{loop: l, name: "a", high: 64 << 10}
+	b = &tlsEnd{loop: l, name: "b", high: 64 << 10, peer: a}
 	a.peer = b
 	return a, b
 }
 
 // connect makes p the protocol, and calls its ConnectionMade in the next pass.
-func (e *tlsTestEnd) connect(p aio.Protocol) {
+func (e *tlsEnd) connect(p aio.Protocol) {
 	e.protocol = p
 	e.loop.CallSoon(func() {
 		if p, ok := p.(interface{ ConnectionMade(aio.Transport) }); ok {
@@ -119,9 +119,9 @@ func (e *tlsTestEnd) connect(p aio.Protocol) {
 }
 
 // pump delivers available data to the peer in the next pass.
-func (e *tlsTestEnd) pump() { e.loop.CallSoon(e.deliver) }
+func (e *tlsEnd) pump() { e.loop.CallSoon(e.deliver) }
 
-func (e *tlsTestEnd) deliver() {
+func (e *tlsEnd) deliver() {
 	p := e.peer
 	gone := p.closing || p.lost // a closed peer drops received data
 	mayRead := p.reading && (gone || !p.paused)
@@ -159,7 +159,7 @@ func (e *tlsTestEnd) deliver() {
 }
 
 // lose closes the connection in the next pass.
-func (e *tlsTestEnd) lose(err error) {
+func (e *tlsEnd) lose(err error) {
 	e.lost, e.closing = true, true
 	e.loop.CallSoon(func() {
 		e.protocol.(interface{ ConnectionLost(error) }).ConnectionLost(err)
@@ -168,7 +168,7 @@ func (e *tlsTestEnd) lose(err error) {
 	})
 }
 
-func (e *tlsTestEnd) Close() error {
+func (e *tlsEnd) Close() error {
 	if !e.closing {
 		e.closing = true
 		e.pump()
@@ -176,7 +176,7 @@ func (e *tlsTestEnd) Close() error {
 	return nil
 }
 
-func (e *tlsTestEnd) Abort() {
+func (e *tlsEnd) Abort() {
 	if e.lost {
 		return
 	}
@@ -186,7 +186,7 @@ func (e *tlsTestEnd) Abort() {
 	e.lose(nil)
 }
 
-func (e *tlsTestEnd) Write(p []byte) (int, error) {
+func (e *tlsEnd) Write(p []byte) (int, error) {
 	switch {
 	case e.lost:
 		return 0, net.ErrClosed
@@ -203,19 +203,19 @@ func (e *tlsTestEnd) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (e *tlsTestEnd) Writelines(bufs [][]byte) error {
+func (e *tlsEnd) Writelines(bufs [][]byte) error {
 	_, err := e.Write(bytes.Join(bufs, nil))
 	return err
 }
 
-func (e *tlsTestEnd) PauseReading() {
+func (e *tlsEnd) PauseReading() {
 	e.paused = true
 	if e.log != nil {
 		e.log.add("pause")
 	}
 }
 
-func (e *tlsTestEnd) ResumeReading() {
+func (e *tlsEnd) ResumeReading() {
 	if e.paused && e.log != nil {
 		e.log.add("resume")
 	}
@@ -223,16 +223,16 @@ func (e *tlsTestEnd) ResumeReading() {
 	e.peer.pump()
 }
 
-func (e *tlsTestEnd) WriteEOF()                        { e.eof = true; e.pump() }
-func (e *tlsTestEnd) CanWriteEOF() bool                { return true }
-func (e *tlsTestEnd) IsClosing() bool                  { return e.closing }
-func (e *tlsTestEnd) IsReading() bool                  { return !e.paused && !e.closing }
-func (e *tlsTestEnd) SetProtocol(p aio.Protocol)       { e.protocol = p }
-func (e *tlsTestEnd) GetProtocol() aio.Protocol        { return e.protocol }
-func (e *tlsTestEnd) SetWriteBufferLimits(high, _ int) { e.high = high }
-func (e *tlsTestEnd) GetWriteBufferLimits() (int, int) { return e.high / 4, e.high }
-func (e *tlsTestEnd) GetWriteBufferSize() int          { return len(e.out) }
-func (e *tlsTestEnd) GetExtraInfo(name string) any {
+func (e *tlsEnd) WriteEOF()                        { e.eof = true; e.pump() }
+func (e *tlsEnd) CanWriteEOF() bool                { return true }
+func (e *tlsEnd) IsClosing() bool                  { return e.closing }
+func (e *tlsEnd) IsReading() bool                  { return !e.paused && !e.closing }
+func (e *tlsEnd) SetProtocol(p aio.Protocol)       { e.protocol = p }
+func (e *tlsEnd) GetProtocol() aio.Protocol        { return e.protocol }
+func (e *tlsEnd) SetWriteBufferLimits(high, _ int) { e.high = high }
+func (e *tlsEnd) GetWriteBufferLimits() (int, int) { return e.high / 4, e.high }
+func (e *tlsEnd) GetWriteBufferSize() int          { return len(e.out) }
+func (e *tlsEnd) GetExtraInfo(name string) any {
 	if name == "peername" {
 		return &net.UnixAddr{Net: "unix", Name: e.peer.name}
 	}
@@ -240,14 +240,14 @@ func (e *tlsTestEnd) GetExtraInfo(name string) any {
 }
 
 // release resumes a stuck connection.
-func (e *tlsTestEnd) release() {
+func (e *tlsEnd) release() {
 	e.stuck = false
 	e.pump()
 }
 
-// tlsTestApp is the protocol of an application. It logs its calls and records the
+// tlsApp is the protocol of an application. It logs its calls and records the
 // received data.
-type tlsTestApp struct {
+type tlsApp struct {
 	name      string
 	log       *eventLog
 	transport aio.Transport
@@ -260,11 +260,11 @@ type tlsTestApp struct {
 	lost      *aio.Future[struct{}] // done after ConnectionLost
 }
 
-func tlsTestNewApp(ctx context.Context, name string, log *eventLog) *tlsTestApp {
-	return &tlsTestApp{name: name, log: log, lost: aio.CreateFuture[struct{}](ctx)}
+func tlsNewApp(ctx context.Context, name string, log *eventLog) *tlsApp {
+	return &tlsApp{name: name, log: log, lost: aio.CreateFuture[struct{}](ctx)}
 }
 
-func (a *tlsTestApp) ConnectionMade(t aio.Transport) {
+func (a *tlsApp) ConnectionMade(t aio.Transport) {
 	a.log.add("%s:made", a.name)
 	a.transport = t
 	if a.onMade != nil {
@@ -272,7 +272,7 @@ func (a *tlsTestApp) ConnectionMade(t aio.Transport) {
 	}
 }
 
-func (a *tlsTestApp) DataReceived(p []byte) {
+func (a *tlsApp) DataReceived(p []byte) {
 	if len(p) <= 20 {
 		a.log.add("%s:%s", a.name, p)
 	} else {
@@ -284,7 +284,7 @@ func (a *tlsTestApp) DataReceived(p []byte) {
 	}
 }
 
-func (a *tlsTestApp) EOFReceived() bool {
+func (a *tlsApp) EOFReceived() bool {
 	a.log.add("%s:eof", a.name)
 	if a.onEOF != nil {
 		a.onEOF()
@@ -292,7 +292,7 @@ func (a *tlsTestApp) EOFReceived() bool {
 	return a.keepOpen
 }
 
-func (a *tlsTestApp) ConnectionLost(err error) {
+func (a *tlsApp) ConnectionLost(err error) {
 	a.lostWith = err
 	if err == nil {
 		a.log.add("%s:lost", a.name)
@@ -302,41 +302,41 @@ func (a *tlsTestApp) ConnectionLost(err error) {
 	_ = a.lost.SetResult(struct{}{})
 }
 
-func (a *tlsTestApp) PauseWriting()  { a.log.add("%s:pause", a.name) }
-func (a *tlsTestApp) ResumeWriting() { a.log.add("%s:resume", a.name) }
+func (a *tlsApp) PauseWriting()  { a.log.add("%s:pause", a.name) }
+func (a *tlsApp) ResumeWriting() { a.log.add("%s:resume", a.name) }
 
-// tlsTestConn is an in-memory TLS connection between two applications.
-type tlsTestConn struct {
+// tlsConn is an in-memory TLS connection between two applications.
+type tlsConn struct {
 	ctx            context.Context
 	loop           *aio.Loop
 	log            *eventLog
-	client, server *tlsTestApp
+	client, server *tlsApp
 	ct, st         aio.Transport // the TLS transports
-	c, s           *tlsTestEnd   // the transports below
+	c, s           *tlsEnd       // the transports below
 	cErr, sErr     []error       // results of the handshakes
 	reports        []aio.ExceptionContext
 }
 
-// tlsTestSetup contains the options of a test.
-type tlsTestSetup struct {
+// tlsSetup contains the options of a test.
+type tlsSetup struct {
 	client, server      *tls.Config
 	clientApp           aio.Protocol
 	handshake, shutdown time.Duration // timeouts of the client
-	before              func(*tlsTestConn)
+	before              func(*tlsConn)
 }
 
-// tlsTestStart creates a connection whose handshake has not started.
-func tlsTestStart(ctx context.Context, l *aio.Loop, setup tlsTestSetup) *tlsTestConn {
-	c := &tlsTestConn{ctx: ctx, loop: l, log: new(eventLog)}
+// tlsStart creates a connection whose handshake has not started.
+func tlsStart(ctx context.Context, l *aio.Loop, setup tlsSetup) *tlsConn {
+	c := &tlsConn{ctx: ctx, loop: l, log: new(eventLog)}
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { c.reports = append(c.reports, ec) })
 	if setup.client == nil {
-		setup.client = tlsTestClientConfig()
+		setup.client = tlsClientConfig()
 	}
 	if setup.server == nil {
-		setup.server = tlsTestServerConfig()
+		setup.server = tlsServerConfig()
 	}
-	c.client, c.server = tlsTestNewApp(ctx, "client", c.log), tlsTestNewApp(ctx, "server", c.log)
-	c.c, c.s = tlsTestPipe(l)
+	c.client, c.server = tlsNewApp(ctx, "client", c.log), tlsNewApp(ctx, "server", c.log)
+	c.c, c.s = tlsPipe(l)
 	if setup.before != nil {
 		setup.before(c)
 	}
@@ -352,10 +352,10 @@ func tlsTestStart(ctx context.Context, l *aio.Loop, setup tlsTestSetup) *tlsTest
 	return c
 }
 
-// tlsTestOpen creates a connection and waits for its handshake.
-func tlsTestOpen(t *testing.T, ctx context.Context, l *aio.Loop, setup tlsTestSetup) *tlsTestConn {
+// tlsOpen creates a connection and waits for its handshake.
+func tlsOpen(t *testing.T, ctx context.Context, l *aio.Loop, setup tlsSetup) *tlsConn {
 	t.Helper()
-	c := tlsTestStart(ctx, l, setup)
+	c := tlsStart(ctx, l, setup)
 	for range 10_000 {
 		if len(c.cErr) > 0 && len(c.sErr) > 0 {
 			break
@@ -371,12 +371,12 @@ func tlsTestOpen(t *testing.T, ctx context.Context, l *aio.Loop, setup tlsTestSe
 }
 
 // settle runs everything that can run without advancing the time.
-func (c *tlsTestConn) settle() { _ = aio.Sleep(c.ctx, time.Nanosecond) }
+func (c *tlsConn) settle() { _ = aio.Sleep(c.ctx, time.Nanosecond) }
 
 // over waits until ConnectionLost of both applications was called.
-func (c *tlsTestConn) over(t *testing.T) {
+func (c *tlsConn) over(t *testing.T) {
 	t.Helper()
-	for _, app := range []*tlsTestApp{c.client, c.server} {
+	for _, app := range []*tlsApp{c.client, c.server} {
 		if _, err := app.lost.Await(c.ctx); err != nil {
 			t.Errorf("waiting for the end of %s: %v", app.name, err)
 		}
@@ -384,28 +384,28 @@ func (c *tlsTestConn) over(t *testing.T) {
 }
 
 // eventsOf returns the log entries of one application.
-func (c *tlsTestConn) eventsOf(app string) string {
+func (c *tlsConn) eventsOf(app string) string {
 	of := slices.DeleteFunc(slices.Clone(*c.log), func(event string) bool { return !strings.HasPrefix(event, app+":") })
 	return strings.Join(of, " ")
 }
 
 // quiet checks that nothing was reported to the exception handler.
-func (c *tlsTestConn) quiet(t *testing.T) {
+func (c *tlsConn) quiet(t *testing.T) {
 	t.Helper()
 	for _, r := range c.reports {
 		t.Errorf("reported: %s: %v", r.Message, r.Err)
 	}
 }
 
-// tlsTestNoTimers checks that the loop has no active timers.
-func tlsTestNoTimers(t *testing.T, l *aio.Loop) {
+// tlsNoTimers checks that the loop has no active timers.
+func tlsNoTimers(t *testing.T, l *aio.Loop) {
 	t.Helper()
 	if held, cancelled := aio.Timers(l); held != cancelled {
 		t.Errorf("%d timers are pending", held-cancelled)
 	}
 }
 
-func tlsTestBytes(n int) []byte {
+func tlsBytes(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = byte(i*7 + i>>8)
@@ -413,8 +413,8 @@ func tlsTestBytes(n int) []byte {
 	return b
 }
 
-// tlsTestVersions runs f with both versions of TLS.
-func tlsTestVersions(t *testing.T, f func(t *testing.T, version uint16)) {
+// tlsVersions runs f with both versions of TLS.
+func tlsVersions(t *testing.T, f func(t *testing.T, version uint16)) {
 	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) { f(t, version) })
 	}
@@ -422,11 +422,11 @@ func tlsTestVersions(t *testing.T, f func(t *testing.T, version uint16)) {
 
 // TLS-008, TLS-039
 func TestTLSExchange(t *testing.T) {
-	tlsTestVersions(t, func(t *testing.T, version uint16) {
+	tlsVersions(t, func(t *testing.T, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			client := tlsTestClientConfig()
+			client := tlsClientConfig()
 			client.MaxVersion = version
-			c := tlsTestStart(ctx, l, tlsTestSetup{client: client, before: func(c *tlsTestConn) {
+			c := tlsStart(ctx, l, tlsSetup{client: client, before: func(c *tlsConn) {
 				c.client.onMade = func(t aio.Transport) { t.Write([]byte("ping")) }
 				c.server.onData = func([]byte) { c.server.transport.Write([]byte("pong")) }
 				c.client.onData = func([]byte) { c.client.transport.Close() }
@@ -442,7 +442,7 @@ func TestTLSExchange(t *testing.T) {
 				order = "server:made client:made" + strings.TrimPrefix(order, "client:made server:made")
 			}
 			c.log.want(t, order)
-			tlsTestNoTimers(t, l)
+			tlsNoTimers(t, l)
 			c.quiet(t)
 		})
 	})
@@ -450,13 +450,13 @@ func TestTLSExchange(t *testing.T) {
 
 // Each byte arrives separately, so records are incomplete in every possible way.
 func TestTLSByteByByte(t *testing.T) {
-	tlsTestVersions(t, func(t *testing.T, version uint16) {
+	tlsVersions(t, func(t *testing.T, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			client := tlsTestClientConfig()
+			client := tlsClientConfig()
 			client.MaxVersion = version
-			c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: client, before: func(c *tlsTestConn) { c.c.chunk, c.s.chunk = 1, 1 }})
+			c := tlsOpen(t, ctx, l, tlsSetup{client: client, before: func(c *tlsConn) { c.c.chunk, c.s.chunk = 1, 1 }})
 			n := stage.Amount(3000, 3000, 20_000)
-			sent := tlsTestBytes(n)
+			sent := tlsBytes(n)
 			for len(sent) > 0 {
 				n := min(len(sent), 1+len(sent)/2)
 				c.ct.Write(sent[:n])
@@ -464,8 +464,8 @@ func TestTLSByteByByte(t *testing.T) {
 				sent = sent[n:]
 			}
 			c.settle()
-			same(t, "the client's bytes", bytes.Equal(c.server.got, tlsTestBytes(n)), true)
-			same(t, "the server's bytes", bytes.Equal(c.client.got, tlsTestBytes(n)), true)
+			same(t, "the client's bytes", bytes.Equal(c.server.got, tlsBytes(n)), true)
+			same(t, "the server's bytes", bytes.Equal(c.client.got, tlsBytes(n)), true)
 			c.server.transport.Close()
 			c.over(t)
 			matches(t, "end of the client", c.client.lostWith, nil)
@@ -475,11 +475,11 @@ func TestTLSByteByByte(t *testing.T) {
 	})
 }
 
-// tlsTestSecrets collects the key log of a tls.Config.
-type tlsTestSecrets struct{ bytes.Buffer }
+// tlsSecrets collects the key log of a tls.Config.
+type tlsSecrets struct{ bytes.Buffer }
 
 // get returns the secret with the given label.
-func (s *tlsTestSecrets) get(t *testing.T, label string) []byte {
+func (s *tlsSecrets) get(t *testing.T, label string) []byte {
 	t.Helper()
 	for line := range strings.Lines(s.String()) {
 		if f := strings.Fields(line); f[0] == label {
@@ -492,8 +492,8 @@ func (s *tlsTestSecrets) get(t *testing.T, label string) []byte {
 	return nil
 }
 
-// tlsTestLabel is HKDF-Expand-Label of TLS 1.3 with an empty context.
-func tlsTestLabel(secret []byte, label string, n int) []byte {
+// tlsLabel is HKDF-Expand-Label of TLS 1.3 with an empty context.
+func tlsLabel(secret []byte, label string, n int) []byte {
 	info := append([]byte{byte(n >> 8), byte(n), byte(len("tls13 " + label))}, "tls13 "+label+"\x00"...)
 	b, err := hkdf.Expand(sha256.New, secret, string(info), n)
 	if err != nil {
@@ -502,10 +502,10 @@ func tlsTestLabel(secret []byte, label string, n int) []byte {
 	return b
 }
 
-// tlsTestSeal encrypts the first record under a traffic secret of
+// tlsSeal encrypts the first record under a traffic secret of
 // TLS_AES_128_GCM_SHA256.
-func tlsTestSeal(secret []byte, kind byte, content []byte) []byte {
-	block, err := aes.NewCipher(tlsTestLabel(secret, "key", 16))
+func tlsSeal(secret []byte, kind byte, content []byte) []byte {
+	block, err := aes.NewCipher(tlsLabel(secret, "key", 16))
 	if err != nil {
 		panic(err)
 	}
@@ -516,27 +516,27 @@ func tlsTestSeal(secret []byte, kind byte, content []byte) []byte {
 	inner := append(slices.Clone(content), kind)
 	n := len(inner) + aead.Overhead()
 	header := []byte{23, 3, 3, byte(n >> 8), byte(n)}
-	return append(header, aead.Seal(nil, tlsTestLabel(secret, "iv", 12), inner, header)...)
+	return append(header, aead.Seal(nil, tlsLabel(secret, "iv", 12), inner, header)...)
 }
 
 // crypto/tls never starts a key update, so the test sends one: an update request, and
 // data encrypted with the next keys. It arrives byte by byte.
 func TestTLSKeyUpdate(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		secrets := &tlsTestSecrets{}
-		server := tlsTestServerConfig()
+		secrets := &tlsSecrets{}
+		server := tlsServerConfig()
 		server.KeyLogWriter = secrets
 		// so that no record has been sent with these keys
 		server.SessionTicketsDisabled = true
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{server: server})
+		c := tlsOpen(t, ctx, l, tlsSetup{server: server})
 		if suite := c.ct.GetExtraInfo("cipher"); suite != "TLS_AES_128_GCM_SHA256" {
 			t.Skipf("crypto/tls chose %v, as on processors without AES instructions", suite)
 		}
 		secret := secrets.get(t, "SERVER_TRAFFIC_SECRET_0")
-		next := tlsTestLabel(secret, "traffic upd", 32)
+		next := tlsLabel(secret, "traffic upd", 32)
 		c.s.chunk = 1
-		c.s.Write(tlsTestSeal(secret, 22, []byte{24, 0, 0, 1, 1}))
-		c.s.Write(tlsTestSeal(next, 23, []byte("new-keys")))
+		c.s.Write(tlsSeal(secret, 22, []byte{24, 0, 0, 1, 1}))
+		c.s.Write(tlsSeal(next, 23, []byte("new-keys")))
 		c.settle()
 		c.ct.Write([]byte("mine-too"))
 		c.settle()
@@ -552,18 +552,18 @@ func TestTLSKeyUpdate(t *testing.T) {
 
 // TLS-029, TLS-028, LOOP-133
 func TestTLSExtraInfo(t *testing.T) {
-	tlsTestVersions(t, func(t *testing.T, version uint16) {
+	tlsVersions(t, func(t *testing.T, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			client, server := tlsTestClientConfig(), tlsTestServerConfig()
+			client, server := tlsClientConfig(), tlsServerConfig()
 			client.MaxVersion = version
-			client.Certificates = []tls.Certificate{tlsTestCert().client}
+			client.Certificates = []tls.Certificate{tlsCert().client}
 			client.NextProtos = []string{"a", "b"}
 			server.NextProtos = []string{"b", "c"}
-			server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, tlsTestCert().pool
+			server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, tlsCert().pool
 			client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 			for _, resumed := range []bool{false, true} {
 				var early []any
-				c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: client, server: server, before: func(c *tlsTestConn) {
+				c := tlsOpen(t, ctx, l, tlsSetup{client: client, server: server, before: func(c *tlsConn) {
 					l.CallSoon(func() {
 						// Properties during the handshake.
 						for _, name := range []string{"ssl_object", "tls", "peercert", "cipher"} {
@@ -599,8 +599,8 @@ func TestTLSExtraInfo(t *testing.T) {
 // TLS-028
 func TestTLSExtraInfoBeforeConnecting(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		app := tlsTestNewApp(ctx, "client", new(eventLog))
-		transport, _ := aio.NewTLS(l, app, tlsTestClientConfig(), false, 0, 0, func(error) {})
+		app := tlsNewApp(ctx, "client", new(eventLog))
+		transport, _ := aio.NewTLS(l, app, tlsClientConfig(), false, 0, 0, func(error) {})
 		same(t, "peername", transport.GetExtraInfo("peername"), nil)
 		same(t, "IsClosing", transport.IsClosing(), false)
 		same(t, "GetProtocol", transport.GetProtocol(), aio.Protocol(app))
@@ -611,7 +611,7 @@ func TestTLSExtraInfoBeforeConnecting(t *testing.T) {
 func TestTLSUnverifiedPeer(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		// TLS-002
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: &tls.Config{InsecureSkipVerify: true}})
+		c := tlsOpen(t, ctx, l, tlsSetup{client: &tls.Config{InsecureSkipVerify: true}})
 		same(t, "peercert", c.ct.GetExtraInfo("peercert"), nil)
 		same(t, "certificates sent", len(c.ct.GetExtraInfo("tls").(tls.ConnectionState).PeerCertificates), 1)
 		c.ct.Abort()
@@ -622,7 +622,7 @@ func TestTLSUnverifiedPeer(t *testing.T) {
 // All methods must be called by the goroutine that holds the token.
 func TestTLSOtherGoroutine(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		calls := map[string]func(){
 			"Close":                func() { raise(c.ct.Close()) },
 			"IsClosing":            func() { c.ct.IsClosing() },
@@ -656,14 +656,14 @@ func TestTLSOtherGoroutine(t *testing.T) {
 // An idle connection keeps no buffers, whatever was transferred before.
 func TestTLSIdleMemory(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.s.chunk = 1000
 		for range 2 {
 			same(t, "bytes kept by the client", aio.TLSMemory(c.ct), 0)
 			same(t, "bytes kept by the server", aio.TLSMemory(c.st), 0)
 			c.ct.PauseReading()
-			c.ct.Write(tlsTestBytes(1 << 20))
-			c.st.Write(tlsTestBytes(1 << 20))
+			c.ct.Write(tlsBytes(1 << 20))
+			c.st.Write(tlsBytes(1 << 20))
 			_ = aio.Sleep(ctx, 0)
 			same(t, "the server keeps data that it cannot write", aio.TLSMemory(c.st) > 0, true)
 			c.settle()
@@ -680,10 +680,10 @@ func TestTLSIdleMemory(t *testing.T) {
 func TestTLSEagerTasks(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		l.SetTaskFactory(aio.EagerTaskFactory)
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.ct.Close()
 		c.over(t)
-		c = tlsTestPlain(ctx, l)
+		c = tlsPlain(ctx, l)
 		c.upgrade(t)
 		c.ct.Close()
 		c.over(t)

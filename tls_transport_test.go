@@ -18,7 +18,7 @@ import (
 // TLS-037
 func TestTLSWriteFailsBelow(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.c.writeErr = syscall.EPIPE
 		_, err := c.ct.Write([]byte("one"))
 		matches(t, "first Write", err, syscall.EPIPE)
@@ -27,7 +27,7 @@ func TestTLSWriteFailsBelow(t *testing.T) {
 		c.over(t)
 		matches(t, "ConnectionLost", c.client.lostWith, syscall.EPIPE)
 		c.log.want(t, "client:lost-with-error server:eof server:lost")
-		tlsTestNoTimers(t, l)
+		tlsNoTimers(t, l)
 		c.quiet(t)
 	})
 }
@@ -35,9 +35,9 @@ func TestTLSWriteFailsBelow(t *testing.T) {
 // TLS-038
 func TestTLSCloseFlushes(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.c.stuck = true
-		sent := tlsTestBytes(4 << 20)
+		sent := tlsBytes(4 << 20)
 		c.ct.Write(sent)
 		if n := c.c.GetWriteBufferSize(); n > 256<<10 {
 			t.Errorf("%d bytes are buffered below", n)
@@ -54,20 +54,20 @@ func TestTLSCloseFlushes(t *testing.T) {
 		same(t, "the bytes", bytes.Equal(c.server.got, sent), true)
 		matches(t, "end of the client", c.client.lostWith, nil)
 		matches(t, "end of the server", c.server.lostWith, nil)
-		tlsTestNoTimers(t, l) // TLS-048
+		tlsNoTimers(t, l) // TLS-048
 		c.quiet(t)
 	})
 }
 
 // TLS-040
 func TestTLSPeerCloses(t *testing.T) {
-	tlsTestVersions(t, func(t *testing.T, version uint16) {
+	tlsVersions(t, func(t *testing.T, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			client := tlsTestClientConfig()
+			client := tlsClientConfig()
 			client.MaxVersion = version
-			var all []*tlsTestConn
+			var all []*tlsConn
 			for range 25 {
-				all = append(all, tlsTestOpen(t, ctx, l, tlsTestSetup{client: client}))
+				all = append(all, tlsOpen(t, ctx, l, tlsSetup{client: client}))
 			}
 			for _, c := range all {
 				c.st.Write([]byte("bye"))
@@ -79,7 +79,7 @@ func TestTLSPeerCloses(t *testing.T) {
 				same(t, "IsClosing", c.ct.IsClosing(), true)
 				matches(t, "Close", c.ct.Close(), nil)
 			}
-			tlsTestNoTimers(t, l)
+			tlsNoTimers(t, l)
 			same(t, "tasks left", len(aio.AllTasks(ctx)), 1)
 		})
 	})
@@ -89,9 +89,9 @@ func TestTLSPeerCloses(t *testing.T) {
 func TestTLSPeerClosesWhileDataIsQueued(t *testing.T) {
 	for _, chunk := range []int{0, 1000} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+			c := tlsOpen(t, ctx, l, tlsSetup{})
 			c.c.stuck, c.c.chunk = true, chunk
-			sent := tlsTestBytes(1 << 20)
+			sent := tlsBytes(1 << 20)
 			c.ct.Write(sent)
 			// The peer closes only its writing side.
 			matches(t, "CloseWrite", c.st.GetExtraInfo("ssl_object").(*tls.Conn).CloseWrite(), nil)
@@ -113,9 +113,9 @@ func TestTLSPeerClosesWhileDataIsQueued(t *testing.T) {
 // TLS-042
 func TestTLSEndOfFileWhileDataIsQueued(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.c.stuck = true
-		sent := tlsTestBytes(1 << 20)
+		sent := tlsBytes(1 << 20)
 		c.ct.Write(sent)
 		c.s.WriteEOF()
 		c.settle()
@@ -134,7 +134,7 @@ func TestTLSEndOfFileWhileDataIsQueued(t *testing.T) {
 func TestTLSTruncation(t *testing.T) {
 	for _, cut := range []int{0, 1, 4, 5, 10} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+			c := tlsOpen(t, ctx, l, tlsSetup{})
 			c.s.stuck = true
 			c.st.Write([]byte("whole"))
 			whole := len(c.s.out)
@@ -151,7 +151,7 @@ func TestTLSTruncation(t *testing.T) {
 				matches(t, "end of the client", c.client.lostWith, io.ErrUnexpectedEOF)
 			}
 			same(t, "close_notify", c.ct.GetExtraInfo("close_notify"), any(false))
-			tlsTestNoTimers(t, l)
+			tlsNoTimers(t, l)
 			c.quiet(t)
 		})
 	}
@@ -176,7 +176,7 @@ func TestTLSTruncatedStream(t *testing.T) {
 					return
 				}
 				defer raw.Close()
-				conn := tls.Server(raw, tlsTestServerConfig())
+				conn := tls.Server(raw, tlsServerConfig())
 				conn.Write([]byte("whole"))
 				switch c.end {
 				case "close_notify":
@@ -186,7 +186,7 @@ func TestTLSTruncatedStream(t *testing.T) {
 				}
 			}()
 			err = aio.Run(func(ctx context.Context) error {
-				r, w, err := aio.OpenConnection(ctx, ln.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
+				r, w, err := aio.OpenConnection(ctx, ln.Addr().String(), &aio.ConnectionOptions{TLS: tlsClientConfig()})
 				if err != nil {
 					return err
 				}
@@ -207,14 +207,14 @@ func TestTLSTruncatedStream(t *testing.T) {
 
 // TLS-044
 func TestTLSEndOfFileWhilePaused(t *testing.T) {
-	for name, end := range map[string]func(*tlsTestConn){
-		"with a close_notify":    func(c *tlsTestConn) { c.st.Close() },
-		"without a close_notify": func(c *tlsTestConn) { c.s.WriteEOF() },
-		"with an abort":          func(c *tlsTestConn) { c.settle(); c.st.Abort() },
+	for name, end := range map[string]func(*tlsConn){
+		"with a close_notify":    func(c *tlsConn) { c.st.Close() },
+		"without a close_notify": func(c *tlsConn) { c.s.WriteEOF() },
+		"with an abort":          func(c *tlsConn) { c.settle(); c.st.Abort() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-				c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+				c := tlsOpen(t, ctx, l, tlsSetup{})
 				c.ct.PauseReading()
 				c.st.Write([]byte("data"))
 				end(c)
@@ -237,9 +237,9 @@ func TestTLSPeerThatNeverReads(t *testing.T) {
 	for _, closes := range []bool{true, false} {
 		for _, limit := range []time.Duration{0, time.Second} {
 			inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-				c := tlsTestOpen(t, ctx, l, tlsTestSetup{shutdown: limit})
+				c := tlsOpen(t, ctx, l, tlsSetup{shutdown: limit})
 				c.c.stuck = true
-				c.ct.Write(tlsTestBytes(1 << 20))
+				c.ct.Write(tlsBytes(1 << 20))
 				start := l.Time()
 				if closes {
 					c.ct.Close()
@@ -257,7 +257,7 @@ func TestTLSPeerThatNeverReads(t *testing.T) {
 				same(t, "the transport below is lost", c.c.lost, true)
 				c.s.Abort()
 				c.over(t)
-				tlsTestNoTimers(t, l)
+				tlsNoTimers(t, l)
 				c.quiet(t)
 			})
 		}
@@ -265,7 +265,7 @@ func TestTLSPeerThatNeverReads(t *testing.T) {
 	// Nothing waits for the client, but the transport below TLS cannot send its
 	// buffered data.
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.c.stuck = true
 		c.ct.Write([]byte("x"))
 		c.s.WriteEOF()
@@ -279,7 +279,7 @@ func TestTLSPeerThatNeverReads(t *testing.T) {
 // TLS-047, TLS-001
 func TestTLSPeerThatNeverAnswersCloseNotify(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.s.stuck = true
 		start := l.Time()
 		c.ct.Close()
@@ -289,7 +289,7 @@ func TestTLSPeerThatNeverAnswersCloseNotify(t *testing.T) {
 		c.over(t)
 		// The server cannot send its response either.
 		c.log.want(t, "server:eof client:lost-with-error server:lost-with-error")
-		tlsTestNoTimers(t, l)
+		tlsNoTimers(t, l)
 		c.quiet(t)
 	})
 }
@@ -298,7 +298,7 @@ func TestTLSPeerThatNeverAnswersCloseNotify(t *testing.T) {
 func TestTLSWriteAfterClose(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		records := captureLog(t)
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.ct.Close()
 		matches(t, "Close again", c.ct.Close(), nil)
 		for i := range 3 {
@@ -321,9 +321,9 @@ func TestTLSWriteAfterClose(t *testing.T) {
 // TLS-050: data that was in flight when we closed is dropped. asyncio reports an error.
 func TestTLSDataAfterClose(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.ct.Close()
-		c.st.Write(tlsTestBytes(600 << 10))
+		c.st.Write(tlsBytes(600 << 10))
 		c.over(t)
 		c.log.want(t, "server:pause server:eof server:resume client:eof server:lost client:lost")
 		matches(t, "end of the client", c.client.lostWith, nil)
@@ -335,9 +335,9 @@ func TestTLSDataAfterClose(t *testing.T) {
 // the peer's close_notify.
 func TestTLSCloseWithUnreadData(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.ct.PauseReading()
-		c.st.Write(tlsTestBytes(1 << 20))
+		c.st.Write(tlsBytes(1 << 20))
 		c.st.Close()
 		c.settle()
 		same(t, "bytes of the client", len(c.client.got), 0)
@@ -347,7 +347,7 @@ func TestTLSCloseWithUnreadData(t *testing.T) {
 		same(t, "bytes of the client", len(c.client.got), 0)
 		matches(t, "end of the client", c.client.lostWith, nil)
 		matches(t, "end of the server", c.server.lostWith, nil)
-		tlsTestNoTimers(t, l)
+		tlsNoTimers(t, l)
 		c.quiet(t)
 	})
 }
@@ -356,11 +356,11 @@ func TestTLSCloseWithUnreadData(t *testing.T) {
 // other.
 func TestTLSBothCloseWithDataQueued(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.ct.PauseReading()
 		c.st.PauseReading()
-		c.ct.Write(tlsTestBytes(2 << 20))
-		c.st.Write(tlsTestBytes(2 << 20))
+		c.ct.Write(tlsBytes(2 << 20))
+		c.st.Write(tlsBytes(2 << 20))
 		c.settle()
 		start := l.Time()
 		c.ct.Close()
@@ -376,7 +376,7 @@ func TestTLSBothCloseWithDataQueued(t *testing.T) {
 func TestTLSEOFReceivedAnswersTrue(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		records := captureLog(t)
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.client.keepOpen = true
 		c.st.Close()
 		c.over(t)
@@ -389,7 +389,7 @@ func TestTLSEOFReceivedAnswersTrue(t *testing.T) {
 // TLS-052
 func TestTLSAbort(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		wire := len(c.c.wire)
 		c.c.stuck = true
 		c.ct.Write([]byte("lost"))
@@ -405,7 +405,7 @@ func TestTLSAbort(t *testing.T) {
 	})
 	// Abort during a shutdown.
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c := tlsOpen(t, ctx, l, tlsSetup{})
 		c.s.stuck = true
 		c.ct.Close()
 		_ = aio.Sleep(ctx, time.Second)
@@ -414,7 +414,7 @@ func TestTLSAbort(t *testing.T) {
 		c.over(t)
 		c.log.want(t, "server:eof client:lost server:lost")
 		matches(t, "end of the client", c.client.lostWith, nil)
-		tlsTestNoTimers(t, l)
+		tlsNoTimers(t, l)
 	})
 }
 
@@ -422,7 +422,7 @@ func TestTLSAbort(t *testing.T) {
 func TestTLSProtocolPanics(t *testing.T) {
 	for _, in := range []string{"DataReceived", "EOFReceived"} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+			c := tlsOpen(t, ctx, l, tlsSetup{})
 			c.client.onData = func([]byte) {
 				if in == "DataReceived" {
 					panic("no " + in)
@@ -439,7 +439,7 @@ func TestTLSProtocolPanics(t *testing.T) {
 			same(t, in+": its error", c.reports[0].Err, c.client.lostWith)
 			same(t, in+": its transport", c.reports[0].Transport, aio.BaseTransport(c.ct))
 			same(t, in+": its protocol", c.reports[0].Protocol, aio.Protocol(c.client))
-			tlsTestNoTimers(t, l)
+			tlsNoTimers(t, l)
 		})
 	}
 }
@@ -448,7 +448,7 @@ func TestTLSProtocolPanics(t *testing.T) {
 // ConnectionMade closes the transport, ConnectionLost is called.
 func TestTLSConnectionMade(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestStart(ctx, l, tlsTestSetup{before: func(c *tlsTestConn) {
+		c := tlsStart(ctx, l, tlsSetup{before: func(c *tlsConn) {
 			c.client.onMade = func(aio.Transport) { panic("no") }
 		}})
 		c.settle()
@@ -464,11 +464,11 @@ func TestTLSConnectionMade(t *testing.T) {
 		"Abort": func(t aio.Transport) { t.Abort() },
 	} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-			c := tlsTestStart(ctx, l, tlsTestSetup{before: func(c *tlsTestConn) { c.server.onMade = end }})
+			c := tlsStart(ctx, l, tlsSetup{before: func(c *tlsConn) { c.server.onMade = end }})
 			c.over(t)
 			same(t, name+": outcomes", len(c.cErr)+len(c.sErr), 2)
 			same(t, name+": outcome", c.sErr[0], nil)
-			tlsTestNoTimers(t, l)
+			tlsNoTimers(t, l)
 			c.quiet(t)
 		})
 	}
@@ -478,8 +478,8 @@ func TestTLSConnectionMade(t *testing.T) {
 // at once.
 func TestTLSWritesInPieces(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
-		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
-		sent := tlsTestBytes(1<<20 + 17)
+		c := tlsOpen(t, ctx, l, tlsSetup{})
+		sent := tlsBytes(1<<20 + 17)
 		for i := 0; i < len(sent); {
 			n := min(len(sent)-i, 1+i/3)
 			c.ct.Write(sent[i : i+n])

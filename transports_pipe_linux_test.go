@@ -103,179 +103,179 @@ func pipeDup(t *testing.T, f *os.File) *os.File {
 
 // LOOP-267
 func TestPipeReadSizes(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
+	onPoller(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
 		if _, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 1<<20); err != nil {
-			t.Skip(err)
+			c.Skip(err)
 		}
-		p := newPipeProtocol(ctx)
+		p := c.protocol()
 		var sizes []int
 		p.data = func(b []byte) { sizes = append(sizes, len(b)) }
-		tr := pipeRead(t, ctx, r, p)
+		tr := c.read(r, p)
 		all := strings.Repeat("0123456789abcdef", 600<<10/16)
 		w.WriteString(all)
-		p.wantGot(t, ctx, all)
-		equal(t, "sizes of the pieces", sizes, []int{256 << 10, 256 << 10, 88 << 10})
+		p.wantGot(all)
+		equal(c.T, "sizes of the pieces", sizes, []int{256 << 10, 256 << 10, 88 << 10})
 		// A read that fills its buffer is followed by another one, which finds
 		// nothing.
 		w.WriteString(all[:256<<10])
-		p.wantGot(t, ctx, all[:256<<10])
-		letPass(ctx, 3)
+		p.wantGot(all[:256<<10])
+		c.letPass(3)
 		w.WriteString("more")
-		p.wantGot(t, ctx, "more")
+		p.wantGot("more")
 		tr.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		return nil
-	})
+	}))
 }
 
 // LOOP-264, LOOP-281
 func TestPipeFIFOWithUnreadDataStaysOpen(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeFIFO(t)
-		p, q := newPipeProtocol(ctx), newPipeProtocol(ctx)
-		wt := pipeWrite(t, ctx, w, p)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := pipeFIFO(c.T)
+		p, q := c.protocol(), c.protocol()
+		wt := c.write(w, p)
 		wt.Write([]byte("1"))
-		letPass(ctx, 10)
+		c.letPass(10)
 		wt.Write([]byte("2"))
-		letPass(ctx, 10)
+		c.letPass(10)
 		if wt.IsClosing() {
-			t.Fatal("the unread data was taken for a hang-up")
+			c.Fatal("the unread data was taken for a hang-up")
 		}
-		p.log.want(t, "")
-		pipeRead(t, ctx, r, q)
-		q.wantGot(t, ctx, "12")
+		p.want("")
+		c.read(r, q)
+		q.wantGot("12")
 		wt.Close()
-		p.wantLost(t, ctx, nil)
-		q.wantLost(t, ctx, nil)
-		q.log.want(t, "eof lost")
+		p.wantLost(nil)
+		q.wantLost(nil)
+		q.want("eof lost")
 		return nil
-	})
+	}))
 }
 
 // A FIFO that no writer has opened yet is not at EOF.
 func TestPipeFIFOBeforeTheFirstWriter(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		path := filepath.Join(t.TempDir(), "fifo")
+	onPoller(t, pipes(func(c *pipeCase) error {
+		path := filepath.Join(c.TempDir(), "fifo")
 		if err := unix.Mkfifo(path, 0o600); err != nil {
-			t.Fatal(err)
+			c.Fatal(err)
 		}
 		r, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 		if err != nil {
 			return err
 		}
-		p := newPipeProtocol(ctx)
-		pipeRead(t, ctx, r, p)
-		letPass(ctx, 10)
-		p.log.want(t, "")
+		p := c.protocol()
+		c.read(r, p)
+		c.letPass(10)
+		p.want("")
 		w, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}
 		w.WriteString("hello")
-		p.wantGot(t, ctx, "hello")
+		p.wantGot("hello")
 		w.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		return nil
-	})
+	}))
 }
 
 // LOOP-282: master and slave, and a reading and a writing transport for one slave.
 func TestPipePty(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		m, s := pipePty(t)
-		pipeRaw(t, s)
-		sp, wp, mp, mwp := newPipeProtocol(ctx), newPipeProtocol(ctx), newPipeProtocol(ctx), newPipeProtocol(ctx)
-		m2, s2 := pipeDup(t, m), pipeDup(t, s)
-		sr := pipeRead(t, ctx, s, sp)
-		sw := pipeWrite(t, ctx, s2, wp)
-		mr := pipeRead(t, ctx, m, mp)
-		mw := pipeWrite(t, ctx, m2, mwp)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		m, s := pipePty(c.T)
+		pipeRaw(c.T, s)
+		sp, wp, mp, mwp := c.protocol(), c.protocol(), c.protocol(), c.protocol()
+		m2, s2 := pipeDup(c.T, m), pipeDup(c.T, s)
+		sr := c.read(s, sp)
+		sw := c.write(s2, wp)
+		mr := c.read(m, mp)
+		mw := c.write(m2, mwp)
 		for range 3 {
 			mw.Write([]byte("to the slave"))
-			sp.wantGot(t, ctx, "to the slave")
+			sp.wantGot("to the slave")
 			sw.Write([]byte("to the master"))
-			mp.wantGot(t, ctx, "to the master")
+			mp.wantGot("to the master")
 		}
 		sw.Close()
-		wp.wantLost(t, ctx, nil)
+		wp.wantLost(nil)
 		mw.Write([]byte("more"))
-		sp.wantGot(t, ctx, "more")
+		sp.wantGot("more")
 		sr.Close()
-		sp.wantLost(t, ctx, nil)
+		sp.wantLost(nil)
 		// the error is not reported, as bothPaths checks
-		mp.wantLost(t, ctx, syscall.EIO)
-		mp.log.want(t, "lost")
+		mp.wantLost(syscall.EIO)
+		mp.want("lost")
 		mw.Close()
-		mwp.wantLost(t, ctx, nil)
+		mwp.wantLost(nil)
 		if !mr.IsClosing() {
-			t.Error("the master is still open")
+			c.Error("the master is still open")
 		}
 		return nil
-	})
+	}))
 }
 
 // A terminal in line mode returns one line per read, but the poller reports readiness
 // only once for all lines.
 func TestPipePtyLines(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		m, s := pipePty(t)
-		p := newPipeProtocol(ctx)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		m, s := pipePty(c.T)
+		p := c.protocol()
 		m.WriteString("one\ntwo\nthree\n")
-		tr := pipeRead(t, ctx, s, p)
-		p.wantGot(t, ctx, "one\ntwo\nthree\n")
+		tr := c.read(s, p)
+		p.wantGot("one\ntwo\nthree\n")
 		tr.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		return nil
-	})
+	}))
 }
 
 // LOOP-274: that a terminal has been closed is only reported by a write.
 func TestPipeFlushError(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		m, s := pipePty(t)
-		pipeRaw(t, s)
-		p := newPipeProtocol(ctx)
-		tr := pipeWrite(t, ctx, s, p)
-		pipeFill(t, tr)
+	onPoller(t, pipes(func(c *pipeCase) error {
+		m, s := pipePty(c.T)
+		pipeRaw(c.T, s)
+		p := c.protocol()
+		tr := c.write(s, p)
+		fillPipe(c.T, tr)
 		m.Close()
-		p.wantLost(t, ctx, syscall.EIO)
+		p.wantLost(syscall.EIO)
 		if tr.GetWriteBufferSize() != 0 || !tr.IsClosing() {
-			t.Errorf("closing %v, %d buffered", tr.IsClosing(), tr.GetWriteBufferSize())
+			c.Errorf("closing %v, %d buffered", tr.IsClosing(), tr.GetWriteBufferSize())
 		}
-		p.log.want(t, "pause lost")
+		p.want("pause lost")
 		return nil
-	})
+	}))
 }
 
 // A pipe in packet mode returns one packet per read.
 func TestPipePackets(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+	bothPaths(t, pipes(func(c *pipeCase) error {
 		var fds [2]int
 		if err := unix.Pipe2(fds[:], unix.O_DIRECT|unix.O_NONBLOCK|unix.O_CLOEXEC); err != nil {
 			return err
 		}
 		r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
 		defer w.Close()
-		p := newPipeProtocol(ctx)
+		p := c.protocol()
 		var packets eventLog
 		p.data = func(b []byte) { packets.add("%s", b) }
-		tr := pipeRead(t, ctx, r, p)
+		tr := c.read(r, p)
 		for _, s := range []string{"one", "two", "three"} {
 			w.WriteString(s)
 		}
-		p.wantGot(t, ctx, "onetwothree")
-		packets.want(t, "one two three")
+		p.wantGot("onetwothree")
+		packets.want(c.T, "one two three")
 		tr.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		return nil
-	})
+	}))
 }
 
 // Devices that epoll does not support.
 func TestPipeUnpollable(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p, q := newPipeProtocol(ctx), newPipeProtocol(ctx)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		p, q := c.protocol(), c.protocol()
 		r, err := os.Open(os.DevNull)
 		if err != nil {
 			return err
@@ -284,17 +284,17 @@ func TestPipeUnpollable(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		pipeRead(t, ctx, r, p)
-		p.wantLost(t, ctx, nil)
-		p.log.want(t, "eof lost")
-		tr := pipeWrite(t, ctx, w, q)
+		c.read(r, p)
+		p.wantLost(nil)
+		p.want("eof lost")
+		tr := c.write(w, q)
 		if n, err := tr.Write([]byte("gone")); n != 4 || err != nil {
-			t.Errorf("Write: %d, %v", n, err)
+			c.Errorf("Write: %d, %v", n, err)
 		}
 		tr.Close()
-		q.wantLost(t, ctx, nil)
+		q.wantLost(nil)
 		return nil
-	})
+	}))
 }
 
 // Two transports cannot use the same descriptor. A transport closes a standard stream,
@@ -312,11 +312,11 @@ func TestPipeStandardStreams(t *testing.T) {
 		}
 		return
 	}
-	err := aio.Run(func(ctx context.Context) error {
-		p, q := newPipeProtocol(ctx), newPipeProtocol(ctx)
-		pipeRead(t, ctx, os.Stdin, p)
-		tr := pipeWrite(t, ctx, os.Stdout, q)
-		if _, _, err := aio.ConnectReadPipe(ctx, func() *pipeProtocol { return q }, os.Stdin); !errors.Is(err, aio.ErrUsage) {
+	test := pipes(func(c *pipeCase) error {
+		p, q := c.protocol(), c.protocol()
+		c.read(os.Stdin, p)
+		tr := c.write(os.Stdout, q)
+		if _, _, err := aio.ConnectReadPipe(c.ctx, func() *pipeProtocol { return q }, os.Stdin); !errors.Is(err, aio.ErrUsage) {
 			return fmt.Errorf("a second transport: %w", err)
 		}
 		for fd := range 2 {
@@ -324,15 +324,16 @@ func TestPipeStandardStreams(t *testing.T) {
 				return fmt.Errorf("descriptor %d is closed: %w", fd, err)
 			}
 		}
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		tr.Write(bytes.ToUpper(p.got))
 		tr.Close()
-		q.wantLost(t, ctx, nil)
+		q.wantLost(nil)
 		if _, err := os.Stdin.Stat(); !errors.Is(err, os.ErrClosed) {
 			return fmt.Errorf("standard input is still open: %w", err)
 		}
 		return nil
 	})
+	err := aio.Run(func(ctx context.Context) error { return test(t, ctx) })
 	if err != nil || t.Failed() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -358,27 +359,27 @@ func systemReads(t *testing.T) (n int) {
 // the poller reports what comes.
 func TestPipeReadIsOneSystemCall(t *testing.T) {
 	const messages = 1000
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
+	onPoller(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
 		left := messages
 		p.data = func([]byte) {
 			if left--; left > 0 {
 				w.WriteString("message")
 			}
 		}
-		tr := pipeRead(t, ctx, r, p)
-		before := systemReads(t)
+		tr := c.read(r, p)
+		before := systemReads(c.T)
 		w.WriteString("message")
-		p.wantGot(t, ctx, strings.Repeat("message", messages))
+		p.wantGot(strings.Repeat("message", messages))
 		// the Go runtime and the counting make a few more reads
-		if n := systemReads(t) - before; n < messages || n > messages+messages/4 {
-			t.Errorf("%d reads for %d messages", n, messages)
+		if n := systemReads(c.T) - before; n < messages || n > messages+messages/4 {
+			c.Errorf("%d reads for %d messages", n, messages)
 		}
 		tr.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		return nil
-	})
+	}))
 }
 
 // The system continues to report that there is room in a pipe when no write waits for it,
@@ -386,35 +387,35 @@ func TestPipeReadIsOneSystemCall(t *testing.T) {
 // A program that exactly fills the pipe makes such reports itself; the second one is the
 // last.
 func TestPipeWriteStaysRegistered(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
-		tr := pipeWrite(t, ctx, w, p)
-		size, err := unix.FcntlInt(uintptr(pipeFD(t, r)), unix.F_GETPIPE_SZ, 0)
+	onPoller(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
+		tr := c.write(w, p)
+		size, err := unix.FcntlInt(uintptr(pipeFD(c.T, r)), unix.F_GETPIPE_SZ, 0)
 		if err != nil {
 			return err
 		}
 		full := make([]byte, size)
 		watch := func(when, want string) {
-			t.Helper()
+			c.Helper()
 			if got := aio.WriteWatch(tr); got != want {
-				t.Errorf("%s: room in the pipe is %s, want %s", when, got, want)
+				c.Errorf("%s: room in the pipe is %s, want %s", when, got, want)
 			}
 		}
 		empty := func(n int) {
-			t.Helper()
+			c.Helper()
 			if _, err := io.ReadFull(r, make([]byte, n)); err != nil {
-				t.Fatal(err)
+				c.Fatal(err)
 			}
-			letPass(ctx, 2)
+			c.letPass(2)
 		}
 		more := func() {
-			t.Helper()
+			c.Helper()
 			tr.Write(append(full, "more"...))
 			watch("4 bytes wait", "passed on")
 			empty(size)
 			if n := tr.GetWriteBufferSize(); n != 0 {
-				t.Fatalf("%d bytes wait for room in an empty pipe", n)
+				c.Fatalf("%d bytes wait for room in an empty pipe", n)
 			}
 			watch("all is written", "dropped")
 			empty(4)
@@ -437,7 +438,7 @@ func TestPipeWriteStaysRegistered(t *testing.T) {
 		empty(size)
 		watch("the pipe was full once", "dropped")
 		tr.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		return nil
-	})
+	}))
 }

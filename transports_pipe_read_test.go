@@ -1,7 +1,6 @@
 package aio_test
 
 import (
-	"context"
 	"errors"
 	"net"
 	"syscall"
@@ -14,49 +13,49 @@ import (
 // of EOFReceived is ignored.
 func TestPipeReadEOF(t *testing.T) {
 	for _, keepOpen := range []bool{false, true} {
-		bothPaths(t, func(t *testing.T, ctx context.Context) error {
-			r, w := pipeEnds(t)
-			p := newPipeProtocol(ctx)
+		bothPaths(t, pipes(func(c *pipeCase) error {
+			r, w := c.pipe()
+			p := c.protocol()
 			p.keepOpen = keepOpen
-			tr := pipeRead(t, ctx, r, p)
+			tr := c.read(r, p)
 			p.atEOF = func() {
 				if !tr.IsClosing() || tr.IsReading() {
-					t.Error("the transport still reads in EOFReceived")
+					c.Error("the transport still reads in EOFReceived")
 				}
 				p.loop.CallSoon(func() { p.log.add("after") })
 			}
 			p.atLoss = func() { p.loop.CallSoon(func() { p.log.add("end") }) }
 			w.WriteString("the rest")
 			w.Close()
-			p.wantGot(t, ctx, "the rest")
-			p.wantLost(t, ctx, nil)
-			letPass(ctx, 2)
-			p.log.want(t, "eof lost after end")
+			p.wantGot("the rest")
+			p.wantLost(nil)
+			c.letPass(2)
+			p.want("eof lost after end")
 			return nil
-		})
+		}))
 	}
 }
 
 // A panic of EOFReceived is reported, and ConnectionLost is still called.
 func TestPipeEOFReceivedPanics(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
 		p.atEOF = func() { panic("eof") }
-		reports := pipeReports(p.loop)
-		pipeRead(t, ctx, r, p)
+		reports := c.reports()
+		c.read(r, p)
 		w.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		if len(*reports) != 1 || (*reports)[0].Transport != p.transport {
-			t.Errorf("reports: %v", *reports)
+			c.Errorf("reports: %v", *reports)
 		}
 		return nil
-	})
+	}))
 }
 
 // LOOP-269
 func TestPipeReadErrorReported(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+	bothPaths(t, pipes(func(c *pipeCase) error {
 		ln, err := net.Listen("tcp", "localhost:0")
 		if err != nil {
 			return err
@@ -75,42 +74,42 @@ func TestPipeReadErrorReported(t *testing.T) {
 			return err
 		}
 		near.Close()
-		p := newPipeProtocol(ctx)
-		reports := pipeReports(p.loop)
-		tr := pipeRead(t, ctx, f, p)
+		p := c.protocol()
+		reports := c.reports()
+		tr := c.read(f, p)
 		far.(*net.TCPConn).SetLinger(0)
 		far.Close()
-		p.wantLost(t, ctx, syscall.ECONNRESET)
-		p.log.want(t, "lost")
+		p.wantLost(syscall.ECONNRESET)
+		p.want("lost")
 		if len(*reports) != 1 {
-			t.Fatalf("reports: %v", *reports)
+			c.Fatalf("reports: %v", *reports)
 		}
 		if ec := (*reports)[0]; !errors.Is(ec.Err, syscall.ECONNRESET) || ec.Transport != tr.(aio.BaseTransport) || ec.Message != "read error on a pipe" {
-			t.Errorf("reported: %+v", ec)
+			c.Errorf("reported: %+v", ec)
 		}
 		return nil
-	})
+	}))
 }
 
 // A panic of DataReceived is reported, and the pipe stays open.
 func TestPipeDataReceivedPanics(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
 		p.data = func([]byte) { panic("data") }
-		reports := pipeReports(p.loop)
-		pipeRead(t, ctx, r, p)
+		reports := c.reports()
+		c.read(r, p)
 		w.WriteString("a")
-		p.wantGot(t, ctx, "a")
+		p.wantGot("a")
 		w.WriteString("b")
-		p.wantGot(t, ctx, "b")
+		p.wantGot("b")
 		w.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		if len(*reports) != 2 || (*reports)[0].Transport != p.transport {
-			t.Errorf("reports: %v", *reports)
+			c.Errorf("reports: %v", *reports)
 		}
 		return nil
-	})
+	}))
 }
 
 // pipeBuffered is a BufferedProtocol.
@@ -127,127 +126,126 @@ func (p *pipeBuffered) BufferUpdated(n int) { p.got = append(p.got, p.buf[:n]...
 func (p *pipeBuffered) ConnectionLost(err error) { p.lost.SetResult(err) }
 
 func TestPipeBufferedProtocol(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		_, p, err := aio.ConnectReadPipe(ctx, func() *pipeBuffered {
-			return &pipeBuffered{buf: make([]byte, 4), lost: aio.CreateFuture[error](ctx)}
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		_, p, err := aio.ConnectReadPipe(c.ctx, func() *pipeBuffered {
+			return &pipeBuffered{buf: make([]byte, 4), lost: aio.CreateFuture[error](c.ctx)}
 		}, r)
 		if err != nil {
 			return err
 		}
 		w.WriteString("more than fits")
 		w.Close()
-		if err, _ := p.lost.Await(ctx); err != nil || string(p.got) != "more than fits" {
-			t.Errorf("got %q, lost %v", p.got, err)
+		if err, _ := p.lost.Await(c.ctx); err != nil || string(p.got) != "more than fits" {
+			c.Errorf("got %q, lost %v", p.got, err)
 		}
 
-		r, w = pipeEnds(t)
-		tr, p, err := aio.ConnectReadPipe(ctx, func() *pipeBuffered {
-			return &pipeBuffered{lost: aio.CreateFuture[error](ctx)}
+		r, w = c.pipe()
+		tr, p, err := aio.ConnectReadPipe(c.ctx, func() *pipeBuffered {
+			return &pipeBuffered{lost: aio.CreateFuture[error](c.ctx)}
 		}, r)
 		if err != nil {
 			return err
 		}
-		l, _ := aio.GetRunningLoop(ctx)
-		reports := pipeReports(l)
+		reports := c.reports()
 		w.WriteString("x")
-		if err, _ := p.lost.Await(ctx); !errors.Is(err, aio.ErrUsage) || len(*reports) != 1 {
-			t.Errorf("with an empty buffer: lost %v, reports %v", err, *reports)
+		if err, _ := p.lost.Await(c.ctx); !errors.Is(err, aio.ErrUsage) || len(*reports) != 1 {
+			c.Errorf("with an empty buffer: lost %v, reports %v", err, *reports)
 		}
 		if !tr.IsClosing() {
-			t.Error("the transport is still open")
+			c.Error("the transport is still open")
 		}
 		return nil
-	})
+	}))
 }
 
 func TestPipeSetProtocol(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p, q := newPipeProtocol(ctx), newPipeProtocol(ctx)
-		rt, wt := pipeRead(t, ctx, r, p), pipeWrite(t, ctx, w, q)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p, q := c.protocol(), c.protocol()
+		rt, wt := c.read(r, p), c.write(w, q)
 		if err := panics(func() { rt.SetProtocol(&ioEcho{}) }); !errors.Is(err, aio.ErrUsage) {
-			t.Errorf("reading: %v", err)
+			c.Errorf("reading: %v", err)
 		}
 		if err := panics(func() { wt.SetProtocol(&ioEcho{}) }); !errors.Is(err, aio.ErrUsage) {
-			t.Errorf("writing: %v", err)
+			c.Errorf("writing: %v", err)
 		}
-		p2, q2 := newPipeProtocol(ctx), newPipeProtocol(ctx)
+		p2, q2 := c.protocol(), c.protocol()
 		rt.SetProtocol(p2)
 		wt.SetProtocol(q2)
 		wt.Write([]byte("x"))
-		p2.wantGot(t, ctx, "x")
+		p2.wantGot("x")
 		wt.Close()
-		q2.wantLost(t, ctx, nil)
-		p2.wantLost(t, ctx, nil)
+		q2.wantLost(nil)
+		p2.wantLost(nil)
 		if p.lost.Done() || q.lost.Done() || wt.GetProtocol() != aio.Protocol(q2) {
-			t.Error("the old protocols were called")
+			c.Error("the old protocols were called")
 		}
 		return nil
-	})
+	}))
 }
 
 // LOOP-270
 func TestPipePauseReading(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
-		tr := pipeRead(t, ctx, r, p)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
+		tr := c.read(r, p)
 		tr.ResumeReading()
 		if !tr.IsReading() {
-			t.Error("it does not read")
+			c.Error("it does not read")
 		}
 		w.WriteString("a")
-		p.wantGot(t, ctx, "a")
+		p.wantGot("a")
 		tr.PauseReading()
 		tr.PauseReading()
 		if tr.IsReading() {
-			t.Error("it reads while paused")
+			c.Error("it reads while paused")
 		}
 		w.WriteString("b")
-		letPass(ctx, 10)
-		p.wantGot(t, ctx, "")
+		c.letPass(10)
+		p.wantGot("")
 		tr.ResumeReading()
 		tr.ResumeReading()
-		p.wantGot(t, ctx, "b")
+		p.wantGot("b")
 
 		// Pausing skips the transport's read in this pass; no data is lost.
 		w.WriteString("c")
 		tr.PauseReading()
 		tr.ResumeReading()
-		p.wantGot(t, ctx, "c")
+		p.wantGot("c")
 
 		tr.PauseReading()
 		tr.Close()
 		tr.ResumeReading()
 		tr.PauseReading()
 		if tr.IsReading() {
-			t.Error("it reads after Close")
+			c.Error("it reads after Close")
 		}
-		p.wantLost(t, ctx, nil)
-		p.log.want(t, "lost")
+		p.wantLost(nil)
+		p.want("lost")
 		return nil
-	})
+	}))
 }
 
 // LOOP-271
 func TestPipeReadClose(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
-		tr := pipeRead(t, ctx, r, p)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
+		tr := c.read(r, p)
 		w.WriteString("never read")
 		tr.Close()
-		p.log.want(t, "") // the loop calls ConnectionLost later
+		p.want("") // the loop calls ConnectionLost later
 		if !tr.IsClosing() {
-			t.Error("it is not closing")
+			c.Error("it is not closing")
 		}
 		tr.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		tr.Close()
-		letPass(ctx, 3)
-		p.log.want(t, "lost")
-		p.wantGot(t, ctx, "")
+		c.letPass(3)
+		p.want("lost")
+		p.wantGot("")
 		return nil
-	})
+	}))
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// pipeOnPoller runs main with the poller, if the system has one.
-func pipeOnPoller(t *testing.T, main func(t *testing.T, ctx context.Context) error) {
+// onPoller runs main with the poller, if the system has one.
+func onPoller(t *testing.T, main func(t *testing.T, ctx context.Context) error) {
 	t.Helper()
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		if l, _ := aio.GetRunningLoop(ctx); aio.UsesGoroutines(l) {
@@ -25,8 +25,58 @@ func pipeOnPoller(t *testing.T, main func(t *testing.T, ctx context.Context) err
 	})
 }
 
+// pipeCase is a test of pipes on one I/O path.
+type pipeCase struct {
+	*testing.T
+	ctx  context.Context
+	loop *aio.Loop
+}
+
+// pipes makes a test of pipes one for bothPaths or onPoller.
+func pipes(main func(c *pipeCase) error) func(t *testing.T, ctx context.Context) error {
+	return func(t *testing.T, ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		return main(&pipeCase{t, ctx, l})
+	}
+}
+
+func (c *pipeCase) letPass(n int) { letPass(c.ctx, n) }
+
+// pipe returns the ends of a new pipe, which are closed when the test ends.
+func (c *pipeCase) pipe() (r, w *os.File) { return newPipe(c.T) }
+
+func (c *pipeCase) protocol() *pipeProtocol {
+	return &pipeProtocol{c: c, loop: c.loop, lost: aio.CreateFuture[error](c.ctx)}
+}
+
+// read makes a read transport for r.
+func (c *pipeCase) read(r *os.File, p *pipeProtocol) aio.ReadTransport {
+	c.Helper()
+	tr, _, err := aio.ConnectReadPipe(c.ctx, func() *pipeProtocol { return p }, r)
+	if err != nil {
+		c.Fatal(err)
+	}
+	p.want("made")
+	return tr
+}
+
+// write makes a write transport for w.
+func (c *pipeCase) write(w *os.File, p *pipeProtocol) aio.WriteTransport {
+	c.Helper()
+	tr, _, err := aio.ConnectWritePipe(c.ctx, func() *pipeProtocol { return p }, w)
+	if err != nil {
+		c.Fatal(err)
+	}
+	p.want("made")
+	return tr
+}
+
+// reports collects the reports to the exception handler.
+func (c *pipeCase) reports() *[]aio.ExceptionContext { return reportsOf(c.loop) }
+
 // pipeProtocol is a protocol for both directions. It logs its calls.
 type pipeProtocol struct {
+	c         *pipeCase
 	loop      *aio.Loop
 	transport aio.BaseTransport
 	log       eventLog
@@ -38,11 +88,6 @@ type pipeProtocol struct {
 	data      func(p []byte)
 	atEOF     func()
 	atLoss    func()
-}
-
-func newPipeProtocol(ctx context.Context) *pipeProtocol {
-	l, _ := aio.GetRunningLoop(ctx)
-	return &pipeProtocol{loop: l, lost: aio.CreateFuture[error](ctx)}
 }
 
 func (p *pipeProtocol) ConnectionMade(t aio.BaseTransport) {
@@ -82,34 +127,40 @@ func (p *pipeProtocol) ConnectionLost(err error) {
 
 // wantGot waits until the protocol has received as many bytes as want, and compares
 // them.
-func (p *pipeProtocol) wantGot(t *testing.T, ctx context.Context, want string) {
-	t.Helper()
+func (p *pipeProtocol) wantGot(want string) {
+	p.c.Helper()
 	for len(p.got) < len(want) {
 		p.more.Clear()
-		if err := p.more.Wait(ctx); err != nil {
-			t.Fatal(err)
+		if err := p.more.Wait(p.c.ctx); err != nil {
+			p.c.Fatal(err)
 		}
 	}
 	if string(p.got) != want {
-		t.Errorf("got %d bytes %.80q, want %d bytes %.80q", len(p.got), p.got, len(want), want)
+		p.c.Errorf("got %d bytes %.80q, want %d bytes %.80q", len(p.got), p.got, len(want), want)
 	}
 	p.got = nil
 }
 
 // wantLost waits for ConnectionLost and compares its error.
-func (p *pipeProtocol) wantLost(t *testing.T, ctx context.Context, want error) {
-	t.Helper()
-	err, awaitErr := p.lost.Await(ctx)
+func (p *pipeProtocol) wantLost(want error) {
+	p.c.Helper()
+	err, awaitErr := p.lost.Await(p.c.ctx)
 	if awaitErr != nil {
-		t.Fatal(awaitErr)
+		p.c.Fatal(awaitErr)
 	}
 	if !errors.Is(err, want) || (err == nil) != (want == nil) {
-		t.Errorf("ConnectionLost(%v), want %v", err, want)
+		p.c.Errorf("ConnectionLost(%v), want %v", err, want)
 	}
 }
 
-// pipeEnds returns the ends of a new pipe, which are closed when the test ends.
-func pipeEnds(t *testing.T) (r, w *os.File) {
+// want compares the calls since the last comparison.
+func (p *pipeProtocol) want(events string, why ...string) {
+	p.c.Helper()
+	p.log.want(p.c, events, why...)
+}
+
+// newPipe returns the ends of a new pipe, which are closed when the test ends.
+func newPipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -119,38 +170,16 @@ func pipeEnds(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// pipeRead makes a read transport for r.
-func pipeRead(t *testing.T, ctx context.Context, r *os.File, p *pipeProtocol) aio.ReadTransport {
-	t.Helper()
-	tr, _, err := aio.ConnectReadPipe(ctx, func() *pipeProtocol { return p }, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.log.want(t, "made")
-	return tr
-}
-
-// pipeWrite makes a write transport for w.
-func pipeWrite(t *testing.T, ctx context.Context, w *os.File, p *pipeProtocol) aio.WriteTransport {
-	t.Helper()
-	tr, _, err := aio.ConnectWritePipe(ctx, func() *pipeProtocol { return p }, w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.log.want(t, "made")
-	return tr
-}
-
-// pipeReports collects the reports to the exception handler.
-func pipeReports(l *aio.Loop) *[]aio.ExceptionContext {
+// reportsOf collects the reports to the exception handler.
+func reportsOf(l *aio.Loop) *[]aio.ExceptionContext {
 	reports := new([]aio.ExceptionContext)
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { *reports = append(*reports, ec) })
 	return reports
 }
 
-// pipeFill writes until data is left in the write buffer, and returns everything that
+// fillPipe writes until data is left in the write buffer, and returns everything that
 // was written.
-func pipeFill(t *testing.T, tr aio.WriteTransport) (written []byte) {
+func fillPipe(t *testing.T, tr aio.WriteTransport) (written []byte) {
 	t.Helper()
 	written = bytes.Repeat([]byte("0123456789abcdef"), 64<<10)
 	if n, err := tr.Write(written); n != len(written) || err != nil {
@@ -164,51 +193,51 @@ func pipeFill(t *testing.T, tr aio.WriteTransport) (written []byte) {
 
 // LOOP-264
 func TestPipeRefusesFilesAndMisuse(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		file, err := os.Create(filepath.Join(c.TempDir(), "file"))
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		dir, err := os.Open(t.TempDir())
+		dir, err := os.Open(c.TempDir())
 		if err != nil {
 			return err
 		}
 		defer dir.Close()
-		closed, _ := pipeEnds(t)
+		closed, _ := c.pipe()
 		closed.Close()
-		factory := func() *pipeProtocol { return newPipeProtocol(ctx) }
+		factory := func() *pipeProtocol { return c.protocol() }
 		for _, f := range []*os.File{file, dir, nil} {
-			if _, _, err := aio.ConnectReadPipe(ctx, factory, f); !errors.Is(err, aio.ErrUsage) {
-				t.Errorf("ConnectReadPipe: %v", err)
+			if _, _, err := aio.ConnectReadPipe(c.ctx, factory, f); !errors.Is(err, aio.ErrUsage) {
+				c.Errorf("ConnectReadPipe: %v", err)
 			}
-			if _, _, err := aio.ConnectWritePipe(ctx, factory, f); !errors.Is(err, aio.ErrUsage) {
-				t.Errorf("ConnectWritePipe: %v", err)
+			if _, _, err := aio.ConnectWritePipe(c.ctx, factory, f); !errors.Is(err, aio.ErrUsage) {
+				c.Errorf("ConnectWritePipe: %v", err)
 			}
 		}
 		if _, err := file.WriteString("still open"); err != nil {
-			t.Error(err)
+			c.Error(err)
 		}
-		if _, _, err := aio.ConnectReadPipe(ctx, factory, closed); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("a closed pipe: %v", err)
+		if _, _, err := aio.ConnectReadPipe(c.ctx, factory, closed); !errors.Is(err, os.ErrClosed) {
+			c.Errorf("a closed pipe: %v", err)
 		}
-		r, w := pipeEnds(t)
-		if _, _, err := aio.ConnectReadPipe(ctx, func() int { return 1 }, r); !errors.Is(err, aio.ErrUsage) {
-			t.Errorf("no protocol: %v", err)
+		r, w := c.pipe()
+		if _, _, err := aio.ConnectReadPipe(c.ctx, func() int { return 1 }, r); !errors.Is(err, aio.ErrUsage) {
+			c.Errorf("no protocol: %v", err)
 		}
-		if _, _, err := aio.ConnectWritePipe(ctx, func() *ioEcho { return nil }, w); !errors.Is(err, aio.ErrUsage) {
-			t.Errorf("a protocol of connections: %v", err)
+		if _, _, err := aio.ConnectWritePipe(c.ctx, func() *ioEcho { return nil }, w); !errors.Is(err, aio.ErrUsage) {
+			c.Errorf("a protocol of connections: %v", err)
 		}
 		if _, err := w.WriteString("x"); err != nil {
-			t.Errorf("the caller's pipe was closed: %v", err)
+			c.Errorf("the caller's pipe was closed: %v", err)
 		}
 		return nil
-	})
+	}))
 }
 
 // LOOP-264: a socket works too.
 func TestPipeOverSocket(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+	bothPaths(t, pipes(func(c *pipeCase) error {
 		ln, err := net.Listen("tcp", "localhost:0")
 		if err != nil {
 			return err
@@ -222,160 +251,161 @@ func TestPipeOverSocket(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		file := func(c net.Conn) *os.File {
-			f, err := c.(*net.TCPConn).File()
+		file := func(conn net.Conn) *os.File {
+			f, err := conn.(*net.TCPConn).File()
 			if err != nil {
-				t.Fatal(err)
+				c.Fatal(err)
 			}
-			c.Close()
+			conn.Close()
 			return f
 		}
-		rp, wp := newPipeProtocol(ctx), newPipeProtocol(ctx)
-		pipeRead(t, ctx, file(far), rp)
-		w := pipeWrite(t, ctx, file(near), wp)
+		rp, wp := c.protocol(), c.protocol()
+		c.read(file(far), rp)
+		w := c.write(file(near), wp)
 		w.Write([]byte("over a socket"))
-		rp.wantGot(t, ctx, "over a socket")
+		rp.wantGot("over a socket")
 		w.Close()
-		wp.wantLost(t, ctx, nil)
-		rp.wantLost(t, ctx, nil)
-		rp.log.want(t, "eof lost")
+		wp.wantLost(nil)
+		rp.wantLost(nil)
+		rp.want("eof lost")
 		return nil
-	})
+	}))
 }
 
 // LOOP-265: as in asyncio, ConnectionMade is called in the pass after the call, and the
 // caller is resumed in the pass after that, after everything that ConnectionMade has
 // scheduled.
 func TestPipeConnectionMadeBeforeReturn(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
 		p.made = func() { p.loop.CallSoon(func() { p.log.add("second") }) }
 		p.loop.CallSoon(func() { p.log.add("first") })
-		tr, got, err := aio.ConnectReadPipe(ctx, func() *pipeProtocol { return p }, r)
+		tr, got, err := aio.ConnectReadPipe(c.ctx, func() *pipeProtocol { return p }, r)
 		if err != nil {
 			return err
 		}
-		p.log.want(t, "first made second")
+		p.want("first made second")
 		if got != p || p.transport != aio.BaseTransport(tr) || tr.GetProtocol() != aio.Protocol(p) {
-			t.Error("the transport has another protocol")
+			c.Error("the transport has another protocol")
 		}
 		tr.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 
-		q := newPipeProtocol(ctx)
+		q := c.protocol()
 		q.made = func() { q.loop.CallSoon(func() { q.log.add("second") }) }
 		q.loop.CallSoon(func() { q.log.add("first") })
-		tw, _, err := aio.ConnectWritePipe(ctx, func() *pipeProtocol { return q }, w)
+		tw, _, err := aio.ConnectWritePipe(c.ctx, func() *pipeProtocol { return q }, w)
 		if err != nil {
 			return err
 		}
-		q.log.want(t, "first made second")
+		q.want("first made second")
 		tw.Close()
-		q.wantLost(t, ctx, nil)
+		q.wantLost(nil)
 		return nil
-	})
+	}))
 }
 
 // A panic of ConnectionMade is reported and has no other effect.
 func TestPipeConnectionMadePanics(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
 		p.made = func() { panic("made") }
-		reports := pipeReports(p.loop)
-		pipeRead(t, ctx, r, p)
+		reports := c.reports()
+		c.read(r, p)
 		if len(*reports) != 1 || (*reports)[0].Transport != p.transport || (*reports)[0].Protocol != aio.Protocol(p) {
-			t.Errorf("reports: %v", *reports)
+			c.Errorf("reports: %v", *reports)
 		}
 		w.WriteString("x")
-		p.wantGot(t, ctx, "x")
+		p.wantGot("x")
 		w.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		return nil
-	})
+	}))
 }
 
 func TestPipeConnectCancelled(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p, q := newPipeProtocol(ctx), newPipeProtocol(ctx)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		ctx := c.ctx
+		r, w := c.pipe()
+		p, q := c.protocol(), c.protocol()
 		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, _, err := aio.ConnectReadPipe(ctx, func() *pipeProtocol { return p }, r)
 			return err
 		}))
-		letPass(ctx, 1)
+		c.letPass(1)
 		task.Cancel()
 		if _, err := task.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
-			t.Errorf("ConnectReadPipe: %v", err)
+			c.Errorf("ConnectReadPipe: %v", err)
 		}
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		task = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, _, err := aio.ConnectWritePipe(ctx, func() *pipeProtocol { return q }, w)
 			return err
 		}))
-		letPass(ctx, 1)
+		c.letPass(1)
 		task.Cancel()
 		if _, err := task.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
-			t.Errorf("ConnectWritePipe: %v", err)
+			c.Errorf("ConnectWritePipe: %v", err)
 		}
-		q.wantLost(t, ctx, nil)
+		q.wantLost(nil)
 		return nil
-	})
+	}))
 }
 
 // LOOP-261, LOOP-266
 func TestPipeClosedAfterConnectionLost(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		r2, w2 := pipeEnds(t)
-		p, q := newPipeProtocol(ctx), newPipeProtocol(ctx)
-		rt, wt := pipeRead(t, ctx, r, p), pipeWrite(t, ctx, w2, q)
-		for _, c := range []struct {
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		r2, w2 := c.pipe()
+		p, q := c.protocol(), c.protocol()
+		rt, wt := c.read(r, p), c.write(w2, q)
+		for _, end := range []struct {
 			t aio.BaseTransport
 			p *pipeProtocol
 		}{{rt, p}, {wt, q}} {
-			s, _ := c.t.GetExtraInfo("pipe").(*aio.TransportSocket)
+			s, _ := end.t.GetExtraInfo("pipe").(*aio.TransportSocket)
 			if s == nil {
-				t.Fatal("GetExtraInfo gives no pipe")
+				c.Fatal("GetExtraInfo gives no pipe")
 			}
-			if c.t.GetExtraInfo("socket") != nil || c.t.GetExtraInfo("peername") != nil {
-				t.Error("a pipe has the extra info of a socket")
+			if end.t.GetExtraInfo("socket") != nil || end.t.GetExtraInfo("peername") != nil {
+				c.Error("a pipe has the extra info of a socket")
 			}
-			c.p.atLoss = func() {
+			end.p.atLoss = func() {
 				if _, err := s.SyscallConn(); err != nil {
-					t.Errorf("in ConnectionLost: %v", err)
+					c.Errorf("in ConnectionLost: %v", err)
 				}
 			}
-			if err := c.t.Close(); err != nil {
-				t.Error(err)
+			if err := end.t.Close(); err != nil {
+				c.Error(err)
 			}
-			c.p.wantLost(t, ctx, nil)
+			end.p.wantLost(nil)
 		}
 		// The ends that were passed to the loop are closed, as the other ends
 		// show.
 		if b, err := io.ReadAll(r2); len(b) != 0 || err != nil {
-			t.Errorf("reading: %q, %v", b, err)
+			c.Errorf("reading: %q, %v", b, err)
 		}
 		for { // goroutines close the ends a little later
 			if _, err := w.WriteString("x"); err != nil {
 				if !errors.Is(err, syscall.EPIPE) {
-					t.Errorf("writing: %v", err)
+					c.Errorf("writing: %v", err)
 				}
 				break
 			}
 		}
 		if _, err := r.Stat(); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("the file passed in: %v", err)
+			c.Errorf("the file passed in: %v", err)
 		}
 		return nil
-	})
+	}))
 }
 
 // Closing a loop closes its pipes.
 func TestPipeLoopClosed(t *testing.T) {
-	r, w := pipeEnds(t)
-	r2, w2 := pipeEnds(t)
+	r, w := newPipe(t)
+	r2, w2 := newPipe(t)
 	for _, goroutines := range []bool{false, true} {
 		runner := aio.Runner{}
 		l, err := runner.GetLoop()
@@ -384,9 +414,11 @@ func TestPipeLoopClosed(t *testing.T) {
 		}
 		aio.ForceGoroutines(l, goroutines)
 		if err := runner.Run(func(ctx context.Context) error {
-			pipeRead(t, ctx, r, newPipeProtocol(ctx))
-			pipeWrite(t, ctx, w2, newPipeProtocol(ctx))
-			return nil
+			return pipes(func(c *pipeCase) error {
+				c.read(r, c.protocol())
+				c.write(w2, c.protocol())
+				return nil
+			})(t, ctx)
 		}); err != nil {
 			t.Error(err)
 		}
@@ -402,7 +434,7 @@ func TestPipeLoopClosed(t *testing.T) {
 		if !errors.Is(err, syscall.EPIPE) {
 			t.Error(err)
 		}
-		r, w = pipeEnds(t)
-		r2, w2 = pipeEnds(t)
+		r, w = newPipe(t)
+		r2, w2 = newPipe(t)
 	}
 }

@@ -17,18 +17,19 @@ import (
 
 // LOOP-272
 func TestPipeWriteBuffers(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
-		tr := pipeWrite(t, ctx, w, p)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		ctx := c.ctx
+		r, w := c.pipe()
+		p := c.protocol()
+		tr := c.write(w, p)
 		if n, err := tr.Write([]byte("at once")); n != 7 || err != nil || tr.GetWriteBufferSize() != 0 {
-			t.Errorf("Write: %d, %v; %d buffered", n, err, tr.GetWriteBufferSize())
+			c.Errorf("Write: %d, %v; %d buffered", n, err, tr.GetWriteBufferSize())
 		}
 		if n, err := tr.Write(nil); n != 0 || err != nil {
-			t.Errorf("an empty Write: %d, %v", n, err)
+			c.Errorf("an empty Write: %d, %v", n, err)
 		}
 		if err := tr.Writelines([][]byte{[]byte(" and "), nil, []byte("lines")}); err != nil {
-			t.Error(err)
+			c.Error(err)
 		}
 		buf := make([]byte, 100)
 		for n := 0; n < len("at once and lines"); {
@@ -39,138 +40,138 @@ func TestPipeWriteBuffers(t *testing.T) {
 			n += m
 		}
 		if got := string(bytes.TrimRight(buf, "\x00")); got != "at once and lines" {
-			t.Errorf("read %q", got)
+			c.Errorf("read %q", got)
 		}
 
-		sent := pipeFill(t, tr)
-		p.log.want(t, "pause")
+		sent := fillPipe(c.T, tr)
+		p.want("pause")
 		held := tr.GetWriteBufferSize()
 		if m, err := r.Read(buf); m != len(buf) || err != nil { // makes room
-			t.Fatalf("read %d, %v", m, err)
+			c.Fatalf("read %d, %v", m, err)
 		}
 		tr.Write([]byte("the end"))
 		if got := tr.GetWriteBufferSize(); got != held+7 {
-			t.Errorf("%d bytes are buffered, want %d", got, held+7)
+			c.Errorf("%d bytes are buffered, want %d", got, held+7)
 		}
 		tr.Write(nil)
 		rest := aio.CreateTask(ctx, aio.Coro[[]byte](func(ctx context.Context) ([]byte, error) {
 			return aio.ToThread(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(r) })
 		}))
 		tr.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		got, err := rest.Await(ctx)
 		if want := append(sent[100:], "the end"...); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%d bytes arrived, %v; want %d", len(got), err, len(want))
+			c.Errorf("%d bytes arrived, %v; want %d", len(got), err, len(want))
 		}
-		p.log.want(t, "resume lost")
+		p.want("resume lost")
 		return nil
-	})
+	}))
 }
 
 func TestPipeWriteBufferLimits(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		_, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
-		tr := pipeWrite(t, ctx, w, p)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		_, w := c.pipe()
+		p := c.protocol()
+		tr := c.write(w, p)
 		if low, high := tr.GetWriteBufferLimits(); low != 16<<10 || high != 64<<10 {
-			t.Errorf("the limits are %d, %d", low, high)
+			c.Errorf("the limits are %d, %d", low, high)
 		}
 		if err := panics(func() { tr.SetWriteBufferLimits(1, 2) }); !errors.Is(err, aio.ErrUsage) {
-			t.Errorf("low above high: %v", err)
+			c.Errorf("low above high: %v", err)
 		}
 		tr.SetWriteBufferLimits(16<<20, aio.DefaultLimit)
-		pipeFill(t, tr)
-		p.log.want(t, "")
+		fillPipe(c.T, tr)
+		p.want("")
 		tr.SetWriteBufferLimits(aio.DefaultLimit, 0)
-		p.log.want(t, "pause")
+		p.want("pause")
 		tr.Abort()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		return nil
-	})
+	}))
 }
 
 // LOOP-273. With goroutines the error is noticed only at a later write.
 func TestPipeWriteErrorAtOnce(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
-		tr := pipeWrite(t, ctx, w, p)
+	onPoller(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
+		tr := c.write(w, p)
 		r.Close()
 		if n, err := tr.Write([]byte("x")); n != 0 || !errors.Is(err, syscall.EPIPE) {
-			t.Errorf("Write: %d, %v", n, err)
+			c.Errorf("Write: %d, %v", n, err)
 		}
 		if !tr.IsClosing() || tr.GetWriteBufferSize() != 0 {
-			t.Errorf("closing %v, %d buffered", tr.IsClosing(), tr.GetWriteBufferSize())
+			c.Errorf("closing %v, %d buffered", tr.IsClosing(), tr.GetWriteBufferSize())
 		}
 		var logged strings.Builder
 		defer slog.SetDefault(slog.Default())
 		slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
 		for n := range 6 {
 			if _, err := tr.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
-				t.Errorf("Write to a broken pipe: %v", err)
+				c.Errorf("Write to a broken pipe: %v", err)
 			}
 			if got, want := strings.Count(logged.String(), "WARN"), max(0, n-3); got != want {
-				t.Errorf("after %d writes there are %d warnings, want %d", n+1, got, want)
+				c.Errorf("after %d writes there are %d warnings, want %d", n+1, got, want)
 			}
 		}
-		p.wantLost(t, ctx, syscall.EPIPE)
-		p.log.want(t, "lost")
+		p.wantLost(syscall.EPIPE)
+		p.want("lost")
 		return nil
-	})
+	}))
 }
 
 // LOOP-275, LOOP-273
 func TestPipeReaderGone(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
-		tr := pipeWrite(t, ctx, w, p)
+	onPoller(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
+		tr := c.write(w, p)
 		r.Close()
-		p.wantLost(t, ctx, nil)
+		p.wantLost(nil)
 		if !tr.IsClosing() {
-			t.Error("it is not closing")
+			c.Error("it is not closing")
 		}
 		if n, err := tr.Write([]byte("x")); n != 0 || !errors.Is(err, net.ErrClosed) {
-			t.Errorf("Write: %d, %v", n, err)
+			c.Errorf("Write: %d, %v", n, err)
 		}
 		tr.Abort()
 		tr.WriteEOF()
-		letPass(ctx, 3)
-		p.log.want(t, "lost")
+		c.letPass(3)
+		p.want("lost")
 		return nil
-	})
+	}))
 }
 
 // With goroutines, only a write notices that the reader has closed the pipe.
 func TestPipeReaderGoneNoticedByWriting(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
-		tr := pipeWrite(t, ctx, w, p)
-		pipeFill(t, tr)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
+		tr := c.write(w, p)
+		fillPipe(c.T, tr)
 		r.Close()
-		p.wantLost(t, ctx, syscall.EPIPE)
+		p.wantLost(syscall.EPIPE)
 		return nil
-	})
+	}))
 }
 
 // LOOP-276
 func TestPipeReaderGoneWithDataPending(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
-		tr := pipeWrite(t, ctx, w, p)
-		pipeFill(t, tr)
+	onPoller(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
+		tr := c.write(w, p)
+		fillPipe(c.T, tr)
 		tr.Close() // waits for the buffered data, which the peer will never read
 		r.Close()
-		p.wantLost(t, ctx, syscall.EPIPE)
+		p.wantLost(syscall.EPIPE)
 		if tr.GetWriteBufferSize() != 0 {
-			t.Error("the buffer is not empty")
+			c.Error("the buffer is not empty")
 		}
-		letPass(ctx, 3)
-		p.log.want(t, "pause lost")
+		c.letPass(3)
+		p.want("pause lost")
 		return nil
-	})
+	}))
 }
 
 // LOOP-277, LOOP-278, LOOP-279
@@ -180,83 +181,83 @@ func TestPipeWriteEOF(t *testing.T) {
 		"Close":    func(tr aio.WriteTransport) { tr.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			bothPaths(t, func(t *testing.T, ctx context.Context) error {
-				r, w := pipeEnds(t)
-				p := newPipeProtocol(ctx)
-				tr := pipeWrite(t, ctx, w, p)
+			bothPaths(t, pipes(func(c *pipeCase) error {
+				r, w := c.pipe()
+				p := c.protocol()
+				tr := c.write(w, p)
 				if !tr.CanWriteEOF() {
-					t.Error("CanWriteEOF is false")
+					c.Error("CanWriteEOF is false")
 				}
 				closeIt(tr)
 				if !tr.IsClosing() {
-					t.Error("it is not closing")
+					c.Error("it is not closing")
 				}
-				p.log.want(t, "")
+				p.want("")
 				closeIt(tr)
 				if _, err := tr.Write([]byte("late")); !errors.Is(err, net.ErrClosed) {
-					t.Errorf("Write: %v", err)
+					c.Errorf("Write: %v", err)
 				}
-				p.wantLost(t, ctx, nil)
+				p.wantLost(nil)
 				if b, err := io.ReadAll(r); len(b) != 0 || err != nil {
-					t.Errorf("read %q, %v", b, err)
+					c.Errorf("read %q, %v", b, err)
 				}
 
-				r, w = pipeEnds(t)
-				p = newPipeProtocol(ctx)
-				tr = pipeWrite(t, ctx, w, p)
-				sent := pipeFill(t, tr)
+				r, w = c.pipe()
+				p = c.protocol()
+				tr = c.write(w, p)
+				sent := fillPipe(c.T, tr)
 				closeIt(tr)
 				if _, err := tr.Write([]byte("late")); !errors.Is(err, net.ErrClosed) {
-					t.Errorf("Write with data pending: %v", err)
+					c.Errorf("Write with data pending: %v", err)
 				}
 				closeIt(tr)
-				letPass(ctx, 3)
-				p.log.want(t, "pause")
-				got, err := aio.ToThread(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(r) })
+				c.letPass(3)
+				p.want("pause")
+				got, err := aio.ToThread(c.ctx, func(context.Context) ([]byte, error) { return io.ReadAll(r) })
 				if err != nil || !bytes.Equal(got, sent) {
-					t.Errorf("%d of %d bytes arrived, %v", len(got), len(sent), err)
+					c.Errorf("%d of %d bytes arrived, %v", len(got), len(sent), err)
 				}
-				p.wantLost(t, ctx, nil)
-				p.log.want(t, "resume lost")
+				p.wantLost(nil)
+				p.want("resume lost")
 				return nil
-			})
+			}))
 		})
 	}
 }
 
 // LOOP-280
 func TestPipeAbort(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		p := newPipeProtocol(ctx)
-		tr := pipeWrite(t, ctx, w, p)
-		sent := pipeFill(t, tr)
+	bothPaths(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		p := c.protocol()
+		tr := c.write(w, p)
+		sent := fillPipe(c.T, tr)
 		held := tr.GetWriteBufferSize()
 		tr.Abort()
 		tr.Abort()
 		if !tr.IsClosing() || tr.GetWriteBufferSize() != 0 {
-			t.Errorf("closing %v, %d buffered", tr.IsClosing(), tr.GetWriteBufferSize())
+			c.Errorf("closing %v, %d buffered", tr.IsClosing(), tr.GetWriteBufferSize())
 		}
-		p.wantLost(t, ctx, nil)
-		p.log.want(t, "pause lost")
-		got, err := aio.ToThread(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(r) })
+		p.wantLost(nil)
+		p.want("pause lost")
+		got, err := aio.ToThread(c.ctx, func(context.Context) ([]byte, error) { return io.ReadAll(r) })
 		if want := len(sent) - held; err != nil || len(got) != want {
-			t.Errorf("%d bytes arrived, %v; want %d", len(got), err, want)
+			c.Errorf("%d bytes arrived, %v; want %d", len(got), err, want)
 		}
 		return nil
-	})
+	}))
 }
 
 // A program that writes much does not allocate whenever the pipe is full.
 func TestPipeWriteBufferIsReused(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		r, w := pipeEnds(t)
-		tr := pipeWrite(t, ctx, w, newPipeProtocol(ctx))
+	onPoller(t, pipes(func(c *pipeCase) error {
+		r, w := c.pipe()
+		tr := c.write(w, c.protocol())
 		out, in := make([]byte, 128<<10), make([]byte, 128<<10)
 		round := func() error {
 			tr.Write(out)
 			if n := tr.GetWriteBufferSize(); n < 32<<10 {
-				t.Fatalf("%d bytes are buffered", n)
+				c.Fatalf("%d bytes are buffered", n)
 			}
 			for left := in; len(left) > 0; {
 				n, err := r.Read(left)
@@ -264,7 +265,7 @@ func TestPipeWriteBufferIsReused(t *testing.T) {
 					return err
 				}
 				left = left[n:]
-				letPass(ctx, 3) // the transport fills the pipe again
+				c.letPass(3) // the transport fills the pipe again
 			}
 			return nil
 		}
@@ -281,8 +282,8 @@ func TestPipeWriteBufferIsReused(t *testing.T) {
 		}
 		runtime.ReadMemStats(&after)
 		if each := (after.TotalAlloc - before.TotalAlloc) / rounds; each > 8<<10 {
-			t.Errorf("each round allocates %d bytes", each)
+			c.Errorf("each round allocates %d bytes", each)
 		}
 		return nil
-	})
+	}))
 }
