@@ -16,6 +16,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 var variants = []specimen{
@@ -60,6 +61,9 @@ func TestZooVariants(t *testing.T) {
 	count := map[string]int{}
 	for _, s := range variants {
 		count[s.kind]++
+		if !stage.Full && count[s.kind] > 1 {
+			continue // the sample has one of each kind
+		}
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			find(t, s)
