@@ -147,6 +147,38 @@ func TestTaskGroupThatWasCancelledPassesOnACancellation(t *testing.T) {
 	same(t, "Run", err, nil)
 }
 
+// The body of a group that was cancelled fails, and the task is cancelled while the group
+// ends: the group returns the error, and the next await the cancellation.
+func TestTaskGroupThatWasCancelledKeepsTheErrorOfItsBody(t *testing.T) {
+	err := inBubble(t, func(ctx context.Context) error {
+		var group, next error
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			group = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(func(ctx context.Context) error {
+					err := aio.Sleep(ctx, time.Hour)
+					return errors.Join(err, aio.Sleep(ctx, time.Second))
+				})
+				letPass(ctx, 1)
+				tg.Cancel()
+				return errOne
+			})
+			next = aio.Sleep(ctx, 0)
+			return next
+		}))
+		same(t, "Sleep", aio.Sleep(ctx, time.Second/2), nil)
+		task.Cancel()
+		_ = task.Join(ctx)
+		var g *aio.GroupError
+		if !errors.As(group, &g) || len(g.Errors) != 1 || g.Errors[0] != errOne {
+			t.Errorf("the group returned %v", group)
+		}
+		same(t, "cancelled in the next await", aio.IsCancellation(next), true)
+		same(t, "Cancelling", task.Cancelling(), 1)
+		return nil
+	})
+	same(t, "Run", err, nil)
+}
+
 // If a task is cancelled while it runs a group that is ending, the task gets this
 // cancellation afterwards, whatever is around the group, unless the request is
 // withdrawn.
