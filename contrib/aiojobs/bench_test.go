@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +23,47 @@ import (
 // The number of submitters in BenchmarkJobs, and of places of the worker.
 const benchClients, benchPlaces = 100, 100
 
+var speedRounds = flag.Int("speed.rounds", 0, "rounds of TestSpeed; 0 means that it is skipped")
+
+// TestSpeed runs both benchmarks in turn, and prints the ratios of this package to the
+// NATS client alone:
+//
+//	go test -run '^TestSpeed$' -v -speed.rounds 5 -benchtime 3s
+func TestSpeed(t *testing.T) {
+	if *speedRounds == 0 {
+		t.Skip("without -speed.rounds")
+	}
+	measures := []string{"jobs/s", "p50-us", "p99-us"}
+	ratios := map[string][]float64{}
+	for round := range *speedRounds {
+		ours, plain := testing.Benchmark(BenchmarkJobs), testing.Benchmark(BenchmarkPlainNATS)
+		line := fmt.Sprintf("round %d:", round+1)
+		for _, m := range measures {
+			a, b := ours.Extra[m], plain.Extra[m]
+			if a == 0 || b == 0 {
+				t.Fatalf("a benchmark has failed: %v, %v", ours, plain)
+			}
+			ratios[m] = append(ratios[m], a/b)
+			line += fmt.Sprintf("  %s %.0f beside %.0f, %.2f", m, a, b, a/b)
+		}
+		t.Log(line)
+	}
+	for _, m := range measures {
+		slices.Sort(ratios[m])
+		t.Logf("%s: median ratio %.2f", m, ratios[m][*speedRounds/2])
+	}
+}
+
+// report reports the jobs per second, and percentiles of their latencies.
+func report(b *testing.B, latencies []time.Duration) {
+	slices.Sort(latencies)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+	for _, p := range []int{50, 99} {
+		us := latencies[len(latencies)*p/100].Seconds() * 1e6
+		b.ReportMetric(us, fmt.Sprintf("p%d-us", p))
+	}
+}
+
 // Jobs over an embedded server, from submission to result.
 func BenchmarkJobs(b *testing.B) {
 	err := aio.Run(func(ctx context.Context) error {
@@ -31,12 +75,16 @@ func BenchmarkJobs(b *testing.B) {
 			return err
 		}
 		err = working(ctx, c, &aiojobs.WorkOptions{Limit: benchPlaces, Prefetch: benchPlaces}, func(ctx context.Context) error {
+			latencies := make([]time.Duration, 0, b.N)
+			defer func() { report(b, latencies) }()
 			b.ResetTimer()
 			left := b.N
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				for range benchClients {
 					tg.Go(func(ctx context.Context) error {
-						for ; left > 0; left-- {
+						for left > 0 {
+							left--
+							begin := time.Now()
 							h, err := add.Submit(ctx, c, sum{1, 2}, nil)
 							if err != nil {
 								return err
@@ -44,6 +92,7 @@ func BenchmarkJobs(b *testing.B) {
 							if _, err := h.Await(ctx); err != nil {
 								return err
 							}
+							latencies = append(latencies, time.Since(begin))
 						}
 						return nil
 					})
@@ -142,11 +191,13 @@ func BenchmarkPlainNATS(b *testing.B) {
 	}
 	var left atomic.Int64
 	left.Store(int64(b.N))
+	latencies := make([][]time.Duration, benchClients)
 	b.ResetTimer()
 	var wg sync.WaitGroup
-	for range benchClients {
+	for client := range benchClients {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
+				begin := time.Now()
 				id := nats.NewInbox()[7:]
 				ch := make(chan *nats.Msg, 1)
 				waiting.Store(id, ch)
@@ -171,9 +222,11 @@ func BenchmarkPlainNATS(b *testing.B) {
 					b.Error("no result")
 					return
 				}
+				latencies[client] = append(latencies[client], time.Since(begin))
 			}
 		})
 	}
 	wg.Wait()
 	b.StopTimer()
+	report(b, slices.Concat(latencies...))
 }
