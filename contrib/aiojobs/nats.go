@@ -275,17 +275,14 @@ func (b *natsBroker) connect(ctx context.Context, o *Options, url string, option
 	return b.nc.FlushTimeout(b.timeout)
 }
 
-// try calls f, whose ctx ends after some time: a cluster without a leader never answers.
-func (b *natsBroker) try(ctx context.Context, f func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*b.timeout)
-	defer cancel()
-	return f(ctx)
-}
-
-// repeat calls f until it succeeds, fails for good, or ctx ends.
+// repeat calls f until it succeeds, fails for good, or ctx ends. Each attempt has a time of
+// its own: a cluster that has no leader yet drops a request, and the client's own limit
+// does not apply if ctx has a deadline, such as that of an [aio.Timeout] around the call.
 func (b *natsBroker) repeat(ctx context.Context, f func(ctx context.Context) error) error {
-	for {
-		err := b.try(ctx, f)
+	for d := min(b.timeout, time.Second); ; d = min(2*d, 2*b.timeout) {
+		attempt, cancel := context.WithTimeout(ctx, d)
+		err := f(attempt)
+		cancel()
 		if err == nil || permanent(err) || !pause(ctx, pullPause) {
 			return err
 		}

@@ -7,8 +7,10 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,4 +94,43 @@ func TestApart(t *testing.T) {
 		return errors.Join(err, aio.CancelAndWait(ctx, work), server.Stop(ctx))
 	})
 	check(t, s.args[1])
+}
+
+// A cluster of three servers, a worker and a submitter, all started at the same time.
+func TestCluster(t *testing.T) {
+	addrs := freeAddrs(t, 6)
+	s := settings{size: 100, limit: 2, args: []string{pictures(t), t.TempDir()}, urls: strings.Join(addrs[:3], ",")}
+	inLoop(t, func(ctx context.Context) error {
+		var servers []*aio.Task[struct{}]
+		for i, name := range []string{"a", "b", "c"} {
+			member := settings{
+				serve: addrs[i], data: t.TempDir(), name: name, cluster: addrs[3+i], routes: strings.Join(addrs[3:], ","),
+			}
+			servers = append(servers, aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return run(ctx, member) })))
+		}
+		worker := s
+		worker.work = true
+		work := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return run(ctx, worker) }))
+		err := errors.Join(run(ctx, s), aio.CancelAndWait(ctx, work))
+		for _, server := range servers {
+			err = errors.Join(err, aio.CancelAndWait(ctx, server))
+		}
+		return err
+	})
+	check(t, s.args[1])
+}
+
+// freeAddrs returns addresses at which no process listens.
+func freeAddrs(t *testing.T, n int) []string {
+	t.Helper()
+	var addrs []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addrs = append(addrs, l.Addr().String())
+	}
+	return addrs
 }
