@@ -275,9 +275,10 @@ func (b *natsBroker) connect(ctx context.Context, o *Options, url string, option
 	return b.nc.FlushTimeout(b.timeout)
 }
 
-// repeat calls f until it succeeds, fails for good, or ctx ends. Each attempt has a time of
-// its own: a cluster that has no leader yet drops a request, and the client's own limit
-// does not apply if ctx has a deadline, such as that of an [aio.Timeout] around the call.
+// repeat calls f until it succeeds, fails for good, or ctx ends. Each attempt has a time
+// of its own: a cluster that has no leader yet drops a request, and the client's own
+// limit does not apply if ctx has a deadline, such as that of an [aio.Timeout] around the
+// call.
 func (b *natsBroker) repeat(ctx context.Context, f func(ctx context.Context) error) error {
 	for d := min(b.timeout, time.Second); ; d = min(2*d, 2*b.timeout) {
 		attempt, cancel := context.WithTimeout(ctx, d)
