@@ -397,7 +397,7 @@ func expectations() ([]byte, error) {
 	var all []expectation
 	for _, name := range names() {
 		p := course.Programs()[name]
-		found := play.Search(p, 2000)
+		found := play.Search(p, 600)
 		for _, choices := range [][]int{{}, found.Choices} {
 			r := play.Do(p, choices)
 			all = append(all, expectation{name, choices, len(r.Frames) - 1, r.Failed, r.Text, found.Failed})

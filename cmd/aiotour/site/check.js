@@ -11,7 +11,7 @@ try {
     const r = await run(w.func, w.choices);
     const got = { steps: r.frames.length - 1, failed: r.failed, text: r.text ?? "" };
     for (const k of Object.keys(got)) if (got[k] !== w[k]) bad.push(`${w.func}: ${k} is ${got[k]}, want ${w[k]}`);
-    const f = await search(w.func, 2000);
+    const f = await search(w.func, 600);
     if (f.failed !== w.breaks) bad.push(`${w.func}: the search says ${f.failed}, want ${w.breaks}`);
   }
 } catch (err) { bad.push(String(err)); }
