@@ -13,6 +13,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // try runs f with a fake test, which may fail.
@@ -292,6 +293,9 @@ func TestCancelEverywhereFirstRun(t *testing.T) {
 // woken by another future, have (2k)!/(k!k!) orders.
 func TestExhaustiveMakesEachScheduleOnce(t *testing.T) {
 	for k, want := range map[int]int{1: 2, 2: 6, 3: 20, 4: 70} {
+		if k == 4 && !stage.Full {
+			continue
+		}
 		seen := map[string]int{}
 		r := aiotest.Exploration{Mode: aiotest.Exhaustive}.Run(func(ctx context.Context) error {
 			var order []byte

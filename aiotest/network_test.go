@@ -23,6 +23,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // echo sends back what it reads until EOF.
@@ -285,7 +286,7 @@ func TestNetworkErrors(t *testing.T) {
 
 // A writer waits while the peer does not read, and everything that it wrote arrives.
 func TestNetworkFlowControl(t *testing.T) {
-	aiotest.Explore(t, aiotest.Exploration{Network: true, Runs: 100}, func(ctx context.Context) error {
+	aiotest.Explore(t, aiotest.Exploration{Network: true, Runs: stage.Amount(30, 100, 1000)}, func(ctx context.Context) error {
 		const size = 400_000
 		received := aio.CreateFuture[int](ctx)
 		s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
