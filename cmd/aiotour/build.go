@@ -225,6 +225,7 @@ var sequel = template.Must(template.New("").Parse(`
 // program that runs with it.
 var quotes = template.FuncMap{
 	"code":    func(names ...string) (template.HTML, error) { return quote(loop.Source, names) },
+	"number":  func(i int) int { return i + 1 },
 	"program": func(names ...string) (template.HTML, error) { return quote(loop.ProgramSource, names) },
 }
 

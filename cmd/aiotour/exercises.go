@@ -146,7 +146,33 @@ type testResult struct {
 	Name   string `json:"name"`
 	Passed bool   `json:"passed"`
 	Output string `json:"output"`
+	// Page is the page of the course that explains it, "" for none.
+	Page string `json:"page,omitempty"`
 }
+
+// reading are the pages of the course on what a failed test tells the learner to read.
+var reading = map[string]string{
+	"docs/tour.md, A coroutine":                     "index",
+	"docs/tour.md, Taking turns":                    "token",
+	"docs/tour.md, Bug: the lost update":            "level-lost-update",
+	"docs/tour.md, Concurrency":                     "groups",
+	"docs/tour.md, Task groups":                     "groups",
+	"docs/tour.md, Cancellation":                    "cancellation",
+	"docs/tour.md, Bug: the swallowed cancellation": "level-swallowed",
+	"docs/tour.md, Bug: the missing shield":         "groups",
+	"docs/tour.md, Queues":                          "back-pressure",
+	"docs/tour.md, Deadlocks":                       "deadlock",
+	"docs/tour.md, Shutdown":                        "shutdown",
+	"docs/how-it-works.md, Futures":                 "how-it-works",
+	"docs/how-it-works.md, Tasks":                   "how-it-works",
+	"docs/idioms.md, Timeouts":                      "cancellation",
+	"docs/cancellation.md":                          "cancellation",
+	"docs/testing.md, Virtual time":                 "testing",
+	"docs/simulation.md":                            "testing",
+	"docs/cookbook.md":                              "level-permit-lost",
+}
+
+var read = regexp.MustCompile(`(?m)^Read: (.*)$`)
 
 // maxOutput limits what a page shows of a test, in bytes.
 const maxOutput = 20_000
@@ -246,7 +272,11 @@ func readTests(events []byte) *checkResult {
 		t.Passed = t.Passed || e.Action == "pass" || e.Action == "skip"
 	}
 	for i := range result.Tests {
-		result.Tests[i].Output = shorten(unindent(result.Tests[i].Output))
+		t := &result.Tests[i]
+		t.Output = shorten(unindent(t.Output))
+		if m := read.FindStringSubmatch(t.Output); m != nil {
+			t.Page = reading[m[1]]
+		}
 	}
 	return result
 }

@@ -216,6 +216,7 @@ func TestReadTests(t *testing.T) {
 {"Action":"output","Package":"p","Test":"TestA","Output":"        \n"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"        What happened:\n"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"            2 of 3\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"        Read: docs/tour.md, Queues\n"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"--- FAIL: TestA (0.00s)\n"}
 {"Action":"fail","Package":"p","Test":"TestA","Elapsed":0}
 {"Action":"run","Package":"p","Test":"TestB"}
@@ -227,7 +228,7 @@ func TestReadTests(t *testing.T) {
 {"Action":"fail","Package":"p","Elapsed":0.003}
 `
 	got := readTests([]byte(events))
-	want := &checkResult{Tests: []testResult{{"TestA", false, "What happened:\n    2 of 3\n"}, {"TestB", true, ""}}}
+	want := &checkResult{Tests: []testResult{{"TestA", false, "What happened:\n    2 of 3\nRead: docs/tour.md, Queues\n", "back-pressure"}, {"TestB", true, "", ""}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
@@ -269,6 +270,26 @@ func TestExercises(t *testing.T) {
 		title, _, _ := strings.Cut(string(text), "\n")
 		_, title, _ = strings.Cut(title, ". ")
 		want = append(want, exercise{filepath.Base(folder), title})
+	}
+	pages := map[string][]byte{}
+	if err := addPages(pages, &workshop{}); err != nil {
+		t.Fatal(err)
+	}
+	tests, err := filepath.Glob(root + "/[0-9]*/exercise_test.go")
+	if err != nil || len(tests) == 0 {
+		t.Fatal(len(tests), err)
+	}
+	for _, file := range tests {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.Split(string(text), "Read: \"")[1:] {
+			what, _, _ := strings.Cut(part, `"`)
+			if pages[reading[what]+".html"] == nil {
+				t.Errorf("%s: %q has no page of the course", file, what)
+			}
+		}
 	}
 	if !slices.Equal(exercises, want) {
 		t.Errorf("the page lists\n%q\nthe repository has\n%q", exercises, want)

@@ -42,6 +42,8 @@ var pictures = []picture{
 	{"07-swallowed-cancellation", []string{"broken", "fixed"}, map[string]string{"Task-1": "deliver letters"}},
 	{"08-forgotten-shield", []string{"broken", "fixed"}, map[string]string{"Task-1": "main", "Task-2": "booking"}},
 	{"10-queue", []string{""}, map[string]string{"Task-1": "main", "Task-2": "bake", "Task-3": "eat"}},
+	{"13-events", []string{""}, map[string]string{"Task-1": "main", "Task-2": "boss", "Task-3": "Ann", "Task-4": "Ben", "Task-5": "Cid"}},
+	{"17-shutdown", []string{""}, map[string]string{"Task-1": "main", "Task-2": "serve", "Task-3": "take", "Task-4": "2s", "Task-5": "7s", "Task-6": "1h"}},
 	{"14-futures", []string{""}, map[string]string{"Task-1": "main", "Task-2": "coffee"}},
 	{"15-group-errors", []string{""}, map[string]string{"Task-1": "main", "Task-2": "send", "Task-3": "wait", "Task-4": "save"}},
 	{"16-fairness", []string{"broken", "fixed"}, map[string]string{"Task-1": "main", "Task-2": "compute", "Task-3": "print"}},

@@ -32,6 +32,7 @@ export function exercise(button) {
       ...(r.passed || !r.output.trim() ? [] : [el("pre", { class: "source" }, r.output.trim())]),
       ...r.tests.map((t) => el("details", { class: t.passed ? "test passed" : "test failed", open: t === failed[0], "data-test": t.name },
         el("summary", {}, `${t.passed ? "✓" : "✗"} ${t.name}`),
-        t.output.trim() ? el("pre", { class: "source" }, t.output.trim()) : el("p", {}, "It passes."))));
+        t.output.trim() ? el("pre", { class: "source" }, t.output.trim()) : el("p", {}, "It passes."),
+        t.page && el("p", {}, el("a", { href: `${t.page}.html` }, "The page of this course on it")))));
   }
 }
