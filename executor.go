@@ -273,8 +273,7 @@ func (c *threadsafeCall[T]) start() {
 	}()
 	c.task = CreateTask(c.out.producer.Context(), c.coro, c.opts...)
 	c.opts = nil
-	// the coroutine, which was started eagerly, has cancelled out
-	if c.out.Cancelled() {
+	if c.out.Cancelled() { // by coro, which was started eagerly
 		reason, _ := asCancelled(c.out.err)
 		c.task.cancel(reason)
 	}
@@ -314,8 +313,7 @@ func init() {
 	plug.Start = func(loop any, c plug.Coro) bool {
 		l := loop.(*Loop)
 		s := &startedCoro{loop: l, coro: c}
-		// refuse already here, as RunCoroutineThreadsafe does
-		if l.ending.Load() {
+		if l.ending.Load() { // RunCoroutineThreadsafe refuses here too
 			c.Never()
 			return false
 		}
@@ -402,8 +400,7 @@ func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] 
 	return wrapFuture(l, cf, &l.outsideWaits)
 }
 
-// wrapFuture is like WrapFuture, for a caller that passes the counter of the loop's
-// waits.
+// wrapFuture is like WrapFuture, and counts the wait in counter.
 func wrapFuture[T any](l *Loop, cf *ConcurrentFuture[T], counter *int) *Future[T] {
 	b := &importedFuture[T]{newFuture[T](l), cf, counter}
 	if cf.producer == l {
