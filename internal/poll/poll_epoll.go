@@ -7,6 +7,7 @@ package poll
 // saves a third of their cost.
 
 import (
+	"encoding/binary"
 	"time"
 	"unsafe"
 
@@ -166,7 +167,8 @@ func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 }
 
 func (p *Poller) Wake() {
-	one := [8]byte{1}
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
 	// fails only if the counter of the eventfd is full
 	_, _ = unix.Write(p.wakeFD, one[:])
 }
