@@ -144,13 +144,15 @@ func (b *bench) note(format string, args ...any) {
 	b.notes = append(b.notes, note)
 }
 
-// spread returns the range of the first figure in terms of its median.
+// spread returns the range of the first figure that there is, in terms of its median.
 func spread(rounds [][]float64) float64 {
-	least, greatest := math.Inf(1), math.Inf(-1)
+	middle := median(rounds)
+	i := slices.IndexFunc(middle, func(f float64) bool { return !math.IsNaN(f) })
+	least, greatest := middle[i], middle[i]
 	for _, r := range rounds {
-		least, greatest = min(least, r[0]), max(greatest, r[0])
+		least, greatest = min(least, r[i]), max(greatest, r[i])
 	}
-	return (greatest - least) / median(rounds)[0]
+	return (greatest - least) / middle[i]
 }
 
 // median returns the median of each figure.

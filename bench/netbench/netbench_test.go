@@ -3,6 +3,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,6 +98,13 @@ func TestPageKeepsWhatWasNotMeasured(t *testing.T) {
 	}
 	if strings.Contains(second, "### Echo") {
 		t.Errorf("a table without measurements was written:\n%s", second)
+	}
+}
+
+func TestSpread(t *testing.T) {
+	rounds := [][]float64{{math.NaN(), 90}, {math.NaN(), 100}, {math.NaN(), 115}}
+	if got := spread(rounds); got != 0.25 {
+		t.Errorf("got %v, want 0.25", got)
 	}
 }
 

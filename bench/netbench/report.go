@@ -121,8 +121,8 @@ func (t table) head() string {
 	return names + " spread |\n" + dashes + " ---: |\n"
 }
 
-// row returns a line of the table. spread is the range of the first figure in terms of
-// its median.
+// row returns a line of the table. spread is the range of the first figure that the
+// rival has, in terms of its median.
 func (t table) row(load, rival string, figures []float64, spread float64) string {
 	row := fmt.Sprintf("| %s | %s |", load, rival)
 	for i, c := range t.columns {
