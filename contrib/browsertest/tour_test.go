@@ -406,6 +406,7 @@ func TestTourExercise(t *testing.T) {
 	do(t, ctx, "check the skeleton", check)
 	until(t, ctx, "the skeleton fails", result("failed"))
 	until(t, ctx, "the message teaches", `["What happened:", "The idea:", "Read:"].every((part) => document.querySelector("details.failed[open]").textContent.includes(part))`)
+	do(t, ctx, "scroll", chromedp.Evaluate(`document.querySelector("[data-result]").scrollIntoView()`, nil))
 	picture(t, ctx, "tour-exercise-failed")
 
 	solution, err := os.ReadFile(filepath.Join(dir, name, "solution.go"))
