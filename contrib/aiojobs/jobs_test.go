@@ -47,6 +47,17 @@ func working(ctx context.Context, c *aiojobs.Client, opts *aiojobs.WorkOptions, 
 	})
 }
 
+// idle waits until no run is left: a submitter can have the result before the worker has
+// the answer to storing it.
+func idle(ctx context.Context, c *aiojobs.Client) error {
+	for c.Stats().Running > 0 {
+		if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func register[A, R any](t *testing.T, c *aiojobs.Client, j *aiojobs.Job[A, R], f func(ctx context.Context, args A) (R, error)) {
 	t.Helper()
 	if err := aiojobs.Register(c, j, f); err != nil {
@@ -86,6 +97,7 @@ func TestResult(t *testing.T) {
 			if s, err := h.Await(ctx); s != 8 || err != nil {
 				t.Errorf("an attached handle has %d, %v", s, err)
 			}
+			err = errors.Join(err, idle(ctx, c))
 			s := c.Stats()
 			if s.Submitted != 100 || s.Started != 100 || s.Succeeded != 100 || s.Duplicates+s.Skipped+s.Retried+s.Dead != 0 || s.Awaited != 0 {
 				t.Errorf("stats are %+v", s)
@@ -140,6 +152,9 @@ func TestFailures(t *testing.T) {
 				if got := strings.Join(log, " "); got != test.log {
 					t.Errorf("%s: runs %q, not %q", test.how, got, test.log)
 				}
+			}
+			if err := idle(ctx, c); err != nil {
+				return err
 			}
 			if s := c.Stats(); s.Dead != 4 || s.Retried != 8 || s.Succeeded != 1 {
 				t.Errorf("stats are %+v", s)
