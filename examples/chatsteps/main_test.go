@@ -63,8 +63,8 @@ func simulate(t *testing.T, server func(ctx context.Context) error, f func(ctx c
 	aiotest.Simulate(t, aiotest.Simulation{Runs: stage.Amount(4, 20, 20)}, func(ctx context.Context, w *aiotest.World) error {
 		w.Host("server", server)
 		return w.Host("clients", func(ctx context.Context) error {
+			// Give the server time to listen.
 			if err := aio.Sleep(ctx, time.Second); err != nil {
-				// the server listens
 				return err
 			}
 			return aio.Timeout(ctx, time.Minute, func(ctx context.Context) error { return f(ctx, w) })

@@ -18,8 +18,8 @@ func echo(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 		if _, err := w.Write(line); err != nil {
 			return err
 		}
+		// Drain suspends while the client reads too slowly.
 		if err := w.Drain(ctx); err != nil {
-			// suspends while the client reads too slowly
 			return err
 		}
 	}

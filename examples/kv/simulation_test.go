@@ -167,7 +167,7 @@ func TestFailEverywhere(t *testing.T) {
 	r := aiotest.FailEverywhere(t, aiotest.Failures{Schedules: 5}, func(ctx context.Context, f *aiotest.Failing) error {
 		listening := aio.CreateFuture[net.Addr](ctx)
 		server := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-			// once
+			// SetResult is called once.
 			return serve(ctx, "localhost:6379", func(at net.Addr) { _ = listening.SetResult(at) })
 		}))
 		if _, err := listening.Await(ctx); err != nil {

@@ -20,8 +20,8 @@ func (c *counter) serve(ctx context.Context, r *aio.StreamReader, w *aio.StreamW
 		}
 		c.lines++
 		fmt.Fprintf(w, "line %d: %s", c.lines, line)
+		// Drain suspends while the client reads too slowly.
 		if err := w.Drain(ctx); err != nil {
-			// suspends while the client reads too slowly
 			return err
 		}
 	}

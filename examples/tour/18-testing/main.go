@@ -12,7 +12,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// store reads a counter and writes it later. It is correct while only one task uses it.
+// store adds one to a counter, with an await in the middle, so a lock protects it.
 type store struct {
 	n    int
 	lock aio.Lock

@@ -13,9 +13,11 @@ func readLetter() (string, error) { return "hello", nil }
 func thread(ctx context.Context, s *play.Scene) error {
 	reader := aio.CreateTask(ctx, func(ctx context.Context) (string, error) {
 		s.Log("asks")
-		return aio.ToThread(ctx, func(context.Context) (string, error) {
+		text, err := aio.ToThread(ctx, func(context.Context) (string, error) {
 			return readLetter() // blocks a goroutine, and not the loop
 		})
+		s.Log("has-the-letter")
+		return text, err
 	}, aio.WithName("reader"))
 	aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 		s.Log("works")

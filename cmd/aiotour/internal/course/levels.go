@@ -98,7 +98,7 @@ var Levels = []Level{
 		Versions: []Version{
 			{"lockOrderYield", "Let the baker run Sleep(0) first", false, "Sleep(0) lets the others run once. It does not wait until they have finished.", lockOrderYield},
 			{"lockOrderSame", "Take the locks in the same order", true, "A task that holds the board already has the knife, so it waits for nobody.", lockOrderSame},
-			{"lockOrderPolite", "Let the baker wait until the knife is free, then take the board", false, "The knife is free at the check. Later, while the baker holds the board, the other cook takes it.", lockOrderPolite},
+			{"lockOrderPolite", "If the knife is taken, let the baker wait a while, then take the board", false, "Waiting a while is not waiting until the knife is free. And even if it were free, the other cook could take it before the baker does.", lockOrderPolite},
 		},
 	},
 	{
@@ -158,7 +158,7 @@ var Levels = []Level{
 		Versions: []Version{
 			{"itemLostPutBack", "Put the job back if it fails", true, "Whatever the error is, the job is in the queue again for the next worker.", itemLostPutBack},
 			{"itemLostShield", "Shield the work", false, "The work continues, but nothing waits for it: the check comes before it is done.", itemLostShield},
-			{"itemLostFirst", "Keep the job in the queue while it is being done", true, "Correct with one worker. With two of them, both would do the job.", itemLostFirst},
+			{"itemLostFirst", "Keep the job in the queue while it is being done", true, "Correct with one worker and one job. The last GetNowait takes whatever is first in the queue: with two jobs, it can remove the other one.", itemLostFirst},
 		},
 	},
 	{
@@ -221,7 +221,7 @@ var Demos = []Demo{
 	{"hog", "demo_fairness.go", hog, []string{"tick sum tick tick", "tick tick tick sum", "sum tick tick tick"}},
 	{"shared", "demo_fairness.go", shared, []string{"sum tick tick tick", "tick tick tick sum", "tick sum tick tick"}},
 	{"shutdown", "demo_shutdown.go", shutdown, []string{"2s-done stopping 7s-cancelled 1h0m0s-cancelled", "2s-done 7s-done stopping 1h0m0s-cancelled", "2s-done stopping 7s-done 1h0m0s-cancelled"}},
-	{"thread", "demo_threads.go", thread, []string{"asks works hello", "asks hello works", "works asks hello"}},
+	{"thread", "demo_threads.go", thread, []string{"asks works has-the-letter hello", "asks has-the-letter works hello", "works asks has-the-letter hello"}},
 	{"testedOnce", "demo_testing.go", testedOnce, nil},
 	{"testedLock", "demo_testing.go", testedLock, nil},
 	{"sameProgram", "demo_loop.go", sameProgram, nil},

@@ -76,7 +76,7 @@ func lockOrderPolite(ctx context.Context, s *play.Scene) error {
 			return both(ctx, s, knife, board, "fish cook")
 		},
 		func(ctx context.Context, knife, board *aio.Lock) error {
-			if knife.Locked() { // wait until the knife is free
+			if knife.Locked() { // let the other cook work
 				if err := s.Answer(ctx, "the baker waits"); err != nil {
 					return err
 				}
