@@ -17,7 +17,8 @@
 //
 // SIGTERM or an interrupt drains a worker: it finishes its pictures and ends. A picture
 // has its path, size and time as key, so a second run makes only what has changed while
-// the results are kept.
+// the results are kept. The exit status is 0 if all thumbnails were made, 1 if not, and 2
+// for wrong arguments.
 package main
 
 import (
@@ -191,23 +192,33 @@ func run(ctx context.Context, s settings) (err error) {
 		}
 		return work(ctx)
 	}
+	failed := 0
 	if s.urls != "" {
-		return submit(ctx, c, s)
+		failed, err = submit(ctx, c, s)
+	} else {
+		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) (err error) {
+			tg.Go(work)
+			failed, err = submit(ctx, c, s)
+			c.Drain()
+			return err
+		})
 	}
-	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-		tg.Go(work)
-		err := submit(ctx, c, s)
-		c.Drain()
-		return err
-	})
+	if err == nil && failed > 0 {
+		return errFailed
+	}
+	return err
 }
 
-// submit makes a job of each picture, and reports the results.
-func submit(ctx context.Context, c *aiojobs.Client, s settings) error {
+// errFailed is the error of a run in which jobs have failed; submit has printed why.
+var errFailed = errors.New("not all thumbnails were made")
+
+// submit makes a job of each picture, prints the results, and returns the number of jobs
+// that have failed.
+func submit(ctx context.Context, c *aiojobs.Client, s settings) (failed int, err error) {
 	dir, err1 := filepath.Abs(s.args[0])
 	out, err2 := filepath.Abs(s.args[1])
 	if err := errors.Join(err1, err2); err != nil {
-		return err
+		return 0, err
 	}
 	type file struct{ path, key string }
 	files, err := aio.ToThread(ctx, func(context.Context) (files []file, err error) {
@@ -232,7 +243,7 @@ func submit(ctx context.Context, c *aiojobs.Client, s settings) error {
 		return files, err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	made := 0
 	err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
@@ -248,10 +259,11 @@ func submit(ctx context.Context, c *aiojobs.Client, s settings) error {
 				if err != nil {
 					return err
 				}
-				var failed *aiojobs.JobError
+				var job *aiojobs.JobError
 				size, err := h.Await(ctx)
-				if errors.As(err, &failed) {
-					fmt.Fprintf(os.Stderr, "thumbs: %s: %s\n", rel, failed.Text)
+				if errors.As(err, &job) {
+					failed++
+					fmt.Fprintf(os.Stderr, "thumbs: %s: %s\n", rel, job.Text)
 					return nil
 				}
 				if err == nil {
@@ -264,5 +276,5 @@ func submit(ctx context.Context, c *aiojobs.Client, s settings) error {
 		return nil
 	})
 	fmt.Printf("%d of %d pictures\n", made, len(files))
-	return err
+	return failed, err
 }
