@@ -225,8 +225,21 @@ var sequel = template.Must(template.New("").Parse(`
 // program that runs with it.
 var quotes = template.FuncMap{
 	"code":    func(names ...string) (template.HTML, error) { return quote(loop.Source, names) },
+	"level":   levelLink,
 	"number":  func(i int) int { return i + 1 },
 	"program": func(names ...string) (template.HTML, error) { return quote(loop.ProgramSource, names) },
+}
+
+// levelLink returns a link to a level. Its text is the title, for the middle of a
+// sentence.
+func levelLink(id string) (template.HTML, error) {
+	for _, l := range course.Levels {
+		if l.ID == id {
+			title := template.HTMLEscapeString(strings.ToLower(l.Title[:1]) + l.Title[1:])
+			return template.HTML(`<a href="level-` + id + `.html">` + title + "</a>"), nil //nolint:gosec // escaped
+		}
+	}
+	return "", fmt.Errorf("there is no level %s", id)
 }
 
 // quote returns declarations of a Go file as HTML.

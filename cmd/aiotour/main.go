@@ -108,6 +108,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 		fmt.Fprintf(out, "wrote %d files to %s\n", len(files), *dir)
+		fmt.Fprintf(out, "they need a web server, such as: python3 -m http.server -d %s\n", *dir)
 		return nil
 	}
 	fmt.Fprintf(out, "the course is at http://%s (Ctrl-C to end)\n", l.Addr())

@@ -84,7 +84,7 @@ func TestOtherErrors(t *testing.T) {
 func TestCallersTimeout(t *testing.T) {
 	check.Lesson{
 		Idea: "Inside of a timeout that expires, an await returns a cancellation. It becomes\naio.ErrTimeout only where it leaves the call that set that timeout. So the timeout of\na caller never looks like yours.",
-		Read: "docs/cancellation.md",
+		Read: "docs/cancellation.md, The source of a cancellation",
 	}.Run(t, func(ctx context.Context) error {
 		clock := check.Clock(ctx)
 		near, far := &server{name: "near", delay: time.Hour}, &server{name: "far", delay: time.Hour}

@@ -105,7 +105,7 @@ func TestEveryOrder(t *testing.T) {
 func TestError(t *testing.T) {
 	check.Lesson{
 		Idea: "After an error, the state of a connection is unknown. Close it, and give its place\nback.",
-		Read: "docs/cookbook.md",
+		Read: "docs/idioms.md, Pools",
 	}.Run(t, func(ctx context.Context) error {
 		p := newPool(2)
 		errUser := errors.New("the user failed")
@@ -123,7 +123,7 @@ func TestError(t *testing.T) {
 func TestCancelledEverywhere(t *testing.T) {
 	check.Lesson{
 		Idea: "Whatever a task takes, it gives back on every way out, and an await is a way out.\nLook at each await of With: what does the task have at that moment, and who gives it\nback if the await fails? A task that waits can be cancelled after it was given\nwhat it waits for, and before it runs: then the waiting future has the connection, and\nno task has the future.",
-		Read: "docs/simulation.md",
+		Read: "docs/simulation.md, Cancel at every await",
 	}.Cancel(t, func(ctx context.Context, c *aiotest.Cancelled) error {
 		p := newPool(2)
 		// first with an empty pool, then with one whose connections are all in
@@ -151,7 +151,7 @@ func TestCancelledEverywhere(t *testing.T) {
 func TestManyCancelledEverywhere(t *testing.T) {
 	check.Lesson{
 		Idea: "If one of its users is cancelled, the others must still get their turn: a place that\nis given back wakes the next one, whoever that is.",
-		Read: "docs/simulation.md",
+		Read: "docs/simulation.md, Cancel at every await",
 	}.Cancel(t, func(ctx context.Context, c *aiotest.Cancelled) error {
 		p := newPool(1)
 		err := c.Do(ctx, func(ctx context.Context) error { return users(ctx, p, 3) })

@@ -8,7 +8,7 @@ import (
 	"github.com/goaio/aio/cmd/aiotour/internal/play"
 )
 
-// store lets a client save a value. The power may fail at any time.
+// store lets a client save a value. Its deadline may cancel the write at any time.
 func store(ctx context.Context, s *play.Scene, save func(ctx context.Context, write func(ctx context.Context) error, confirm func()) error) error {
 	confirmed, disk := false, "empty"
 	s.Show("confirmed", &confirmed)
@@ -22,7 +22,7 @@ func store(ctx context.Context, s *play.Scene, save func(ctx context.Context, wr
 			return nil
 		}, func() { confirmed = true })
 	}), aio.WithName("server"))
-	s.After(ctx, 6, "the power fails", func() { server.Cancel() })
+	s.After(ctx, 6, "the deadline of the client", func() { server.Cancel() })
 	if err := ended(ctx, server); err != nil {
 		return err
 	}

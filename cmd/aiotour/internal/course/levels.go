@@ -175,7 +175,7 @@ var Levels = []Level{
 	},
 	{
 		ID: "early-answer", Title: "Confirmed too early", File: "early_answer.go",
-		Story:  "A server saves a value to its disk, and confirms it. The power may fail at any time. Make the server confirm a value that is lost.",
+		Story:  "A server saves a value to its disk, and confirms it. The deadline of the client may cancel the write at any time. Make the server confirm a value that is not on the disk.",
 		Hint:   "What is between the confirmation and the disk?",
 		Moral:  "The confirmation came before the await that makes it true.",
 		Broken: Version{"earlyAnswer", "", false, "", earlyAnswer},
