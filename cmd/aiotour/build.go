@@ -236,7 +236,8 @@ func levelLink(id string) (template.HTML, error) {
 	for _, l := range course.Levels {
 		if l.ID == id {
 			title := template.HTMLEscapeString(strings.ToLower(l.Title[:1]) + l.Title[1:])
-			return template.HTML(`<a href="level-` + id + `.html">` + title + "</a>"), nil //nolint:gosec // escaped
+			link := `<a href="level-` + id + `.html">` + title + "</a>"
+			return template.HTML(link), nil //nolint:gosec // escaped
 		}
 	}
 	return "", fmt.Errorf("there is no level %s", id)
