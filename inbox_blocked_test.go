@@ -15,6 +15,23 @@ import (
 	"github.com/goaio/aio"
 )
 
+// connOnLoop returns a loop that runs in a goroutine until the test ends, a connection
+// that the loop serves, and the other end of the connection.
+func connOnLoop(t *testing.T, goroutines bool) (l *aio.Loop, c, other net.Conn) {
+	t.Helper()
+	a, other, err := connPair("tcp", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	l, stop := connLoop(goroutines)
+	t.Cleanup(stop)
+	if c, err = connTake(l, a, nil).Result(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return l, c, other
+}
+
 // While a task or callback blocks the loop, a Write that waits for the loop is refused,
 // whatever the blocking call waits for; here it waits for that Write. The connection
 // stays usable.
@@ -52,17 +69,7 @@ func TestBlockedLoop(t *testing.T) {
 		} {
 			t.Run(name+" in a "+in, func(t *testing.T) {
 				t.Parallel()
-				a, b, err := connPair("tcp", "")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer b.Close()
-				l, stop := connLoop(false)
-				defer stop()
-				c, err := connTake(l, a, nil).Result(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
+				l, c, b := connOnLoop(t, false)
 				wait, release := blocker()
 				begun := make(chan struct{})
 				refused := make(chan error, 1)
@@ -78,8 +85,7 @@ func TestBlockedLoop(t *testing.T) {
 				} else {
 					l.CallSoonThreadsafe(block)
 				}
-				err = <-refused
-				refusedCall(t, err)
+				refusedCall(t, <-refused)
 				if _, err := c.Write([]byte("hello")); err != nil {
 					t.Error(err)
 				}
@@ -193,17 +199,7 @@ func TestBlockedLoopBegun(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Cleanup(aio.HurryBlocked())
-				a, b, err := connPair("tcp", "")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer b.Close()
-				l, stop := connLoop(path)
-				defer stop()
-				c, err := connTake(l, a, nil).Result(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
+				l, c, b := connOnLoop(t, path)
 				test(t, l, c, b)
 				if n := aio.Begun(l); n != 0 {
 					t.Errorf("%d calls wait", n)
@@ -220,17 +216,7 @@ func TestBlockedLoopBegun(t *testing.T) {
 // place.
 func TestBlockedLoopRetries(t *testing.T) {
 	undo := aio.HurryBlocked()
-	a, b, err := connPair("tcp", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	l, stop := connLoop(false)
-	defer stop()
-	c, err := connTake(l, a, nil).Result(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, c, b := connOnLoop(t, false)
 	begun, ended := make(chan struct{}), make(chan error)
 	go func() {
 		<-begun
@@ -246,7 +232,7 @@ func TestBlockedLoopRetries(t *testing.T) {
 		}
 		ended <- err
 	}()
-	_, err = aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error {
+	_, err := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error {
 		close(begun)
 		return <-ended
 	})).Result(t.Context())
@@ -268,17 +254,7 @@ func TestBlockedLoopKeptError(t *testing.T) {
 	t.Cleanup(func() { slog.SetDefault(old) })
 	reports := make(chan string, 100)
 	slog.SetDefault(slog.New(slog.NewTextHandler(reportWriter(reports), nil)))
-	a, b, err := connPair("tcp", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	l, stop := connLoop(false)
-	defer stop()
-	c, err := connTake(l, a, nil).Result(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, c, _ := connOnLoop(t, false)
 	begun, release := make(chan struct{}), make(chan struct{})
 	go func() {
 		<-begun
@@ -293,7 +269,7 @@ func TestBlockedLoopKeptError(t *testing.T) {
 		}
 		close(release)
 	}()
-	_, err = aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error {
+	_, err := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error {
 		close(begun)
 		<-release
 		return nil
@@ -326,17 +302,7 @@ func (w reportWriter) Write(p []byte) (int, error) {
 // however often its tasks wait for other goroutines.
 func TestBlockedLoopBusy(t *testing.T) {
 	t.Cleanup(aio.NoticeBlocked(time.Millisecond, time.Millisecond))
-	a, b, err := connPair("tcp", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	l, stop := connLoop(false)
-	defer stop()
-	c, err := connTake(l, a, nil).Result(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, c, b := connOnLoop(t, false)
 	read := make(chan error)
 	go func() {
 		got := make([]byte, 1)
@@ -350,7 +316,7 @@ func TestBlockedLoopBusy(t *testing.T) {
 		}
 		close(answers)
 	}()
-	_, err = aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
+	_, err := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
 		for i := range 1000 { // each blocks the loop for a moment
 			asks <- i
 			<-answers

@@ -17,7 +17,7 @@ import (
 
 // serveLines answers each line of a connection with answer until EOF.
 func serveLines(ctx context.Context, addr string, answer func(ctx context.Context, line string) (string, error)) error {
-	s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+	return serve(ctx, addr, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 		defer w.Close()
 		for {
 			line, err := r.ReadLine(ctx)
@@ -30,7 +30,12 @@ func serveLines(ctx context.Context, addr string, answer func(ctx context.Contex
 			}
 			_, _ = fmt.Fprintf(w, "%s\n", reply)
 		}
-	}, addr, nil)
+	})
+}
+
+// serve serves addr with handler until the host ends.
+func serve(ctx context.Context, addr string, handler aio.StreamHandler) error {
+	s, err := aio.StartServer(ctx, handler, addr, nil)
 	if err != nil {
 		return err
 	}
@@ -225,7 +230,7 @@ func crashBeforeDisk(mended bool) func(ctx context.Context, w *aiotest.World) er
 func halfClose(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		w.Host("server", func(ctx context.Context) error {
-			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+			return serve(ctx, ":1", func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				query, err := r.ReadLine(ctx)
 				if err != nil {
@@ -246,11 +251,7 @@ func halfClose(mended bool) func(ctx context.Context, w *aiotest.World) error {
 					_, _ = fmt.Fprintf(c, "answer to %s", query)
 				}
 				return nil
-			}, ":1", nil)
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		w.Link("server", "test").Latency(ms, 40*ms)
 		r, c, err := aio.OpenConnection(ctx, "server:1", nil)
@@ -428,7 +429,7 @@ func slowReader(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		buffered := 0
 		w.Host("news", func(ctx context.Context) error {
-			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+			return serve(ctx, ":1", func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				news := make([]byte, 8<<10)
 				for range 150 {
@@ -446,11 +447,7 @@ func slowReader(mended bool) func(ctx context.Context, w *aiotest.World) error {
 					}
 				}
 				return nil
-			}, ":1", nil)
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		reader := w.Host("reader", func(ctx context.Context) error {
 			r, c, err := aio.OpenConnection(ctx, "news:1", nil)

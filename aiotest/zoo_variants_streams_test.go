@@ -154,7 +154,7 @@ func variantRelay(mended bool) func(ctx context.Context, w *aiotest.World) error
 			})
 		})
 		w.Host("relay", func(ctx context.Context) error {
-			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+			return serve(ctx, ":1", func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				upR, upC, err := aio.OpenConnection(ctx, "server:1", nil)
 				if err != nil {
@@ -182,11 +182,7 @@ func variantRelay(mended bool) func(ctx context.Context, w *aiotest.World) error
 					_, err = down.Await(ctx)
 				}
 				return err
-			}, ":1", nil)
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		answer, err := askAndClose(ctx, "relay:1")
 		if err == nil && answer != "answer\n" {
@@ -201,7 +197,7 @@ func variantRelay(mended bool) func(ctx context.Context, w *aiotest.World) error
 func variantFeed(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		w.Host("server", func(ctx context.Context) error {
-			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+			return serve(ctx, ":1", func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				for i := range 5 {
 					if aiotest.Choose(ctx, 20, "overload") == 19 {
@@ -215,11 +211,7 @@ func variantFeed(mended bool) func(ctx context.Context, w *aiotest.World) error 
 				}
 				_, _ = c.Write([]byte("end\n"))
 				return nil
-			}, ":1", nil)
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		for range 20 {
 			r, c, err := aio.OpenConnection(ctx, "server:1", nil)

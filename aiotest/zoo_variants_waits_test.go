@@ -183,7 +183,7 @@ func variantSession(mended bool) func(ctx context.Context, w *aiotest.World) err
 	return func(ctx context.Context, w *aiotest.World) error {
 		w.Host("server", func(ctx context.Context) error {
 			place := aio.NewSemaphore(1)
-			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+			return serve(ctx, ":1", func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				return place.With(ctx, func(ctx context.Context) error {
 					for {
@@ -205,11 +205,7 @@ func variantSession(mended bool) func(ctx context.Context, w *aiotest.World) err
 						_, _ = c.Write([]byte("answer\n"))
 					}
 				})
-			}, ":1", nil)
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		first := w.Host("first", func(ctx context.Context) error {
 			_, err := askLine(ctx, "server:1", "question")
@@ -231,18 +227,14 @@ func variantSession(mended bool) func(ctx context.Context, w *aiotest.World) err
 func variantDrain(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		server := w.Host("server", func(ctx context.Context) error {
-			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+			return serve(ctx, ":1", func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				for {
 					if p, err := r.Read(ctx, 64<<10); err != nil || len(p) == 0 {
 						return nil
 					}
 				}
-			}, ":1", nil)
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		client := w.Host("client", func(ctx context.Context) error {
 			_, c, err := aio.OpenConnection(ctx, "server:1", nil)
@@ -282,7 +274,7 @@ func variantLock(mended bool) func(ctx context.Context, w *aiotest.World) error 
 	return func(ctx context.Context, w *aiotest.World) error {
 		w.Host("server", func(ctx context.Context) error {
 			var lock aio.Lock
-			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+			return serve(ctx, ":1", func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				return lock.With(ctx, func(ctx context.Context) error {
 					_, _ = c.Write([]byte("yours\n"))
@@ -303,11 +295,7 @@ func variantLock(mended bool) func(ctx context.Context, w *aiotest.World) error 
 						}
 					}
 				})
-			}, ":1", nil)
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		own := func(ctx context.Context) error {
 			r, c, err := aio.OpenConnection(ctx, "server:1", nil)
@@ -361,7 +349,7 @@ func variantQueue(mended bool) func(ctx context.Context, w *aiotest.World) error
 	return func(ctx context.Context, w *aiotest.World) error {
 		most := 0
 		w.Host("news", func(ctx context.Context) error {
-			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+			return serve(ctx, ":1", func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				limit := 0
 				if mended {
@@ -394,11 +382,7 @@ func variantQueue(mended bool) func(ctx context.Context, w *aiotest.World) error
 					}
 				}
 				return nil
-			}, ":1", nil)
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		if err := readSlowly(ctx, "news:1"); err != nil {
 			return err
@@ -416,7 +400,7 @@ func variantPump(mended bool) func(ctx context.Context, w *aiotest.World) error 
 	return func(ctx context.Context, w *aiotest.World) error {
 		buffered := 0
 		w.Host("server", func(ctx context.Context) error {
-			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+			return serve(ctx, ":1", func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				for range 60 {
 					if _, err := c.Write(make([]byte, 8<<10)); err != nil {
@@ -430,14 +414,10 @@ func variantPump(mended bool) func(ctx context.Context, w *aiotest.World) error 
 					}
 				}
 				return nil
-			}, ":1", nil)
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		w.Host("relay", func(ctx context.Context) error {
-			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+			return serve(ctx, ":1", func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				from, to, err := aio.OpenConnection(ctx, "server:1", nil)
 				if err != nil {
@@ -459,11 +439,7 @@ func variantPump(mended bool) func(ctx context.Context, w *aiotest.World) error 
 						}
 					}
 				}
-			}, ":1", nil)
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		if err := readSlowly(ctx, "relay:1"); err != nil {
 			return err
