@@ -5,8 +5,14 @@ package aio
 // returns to another goroutine, the callback has returned or will never run. The
 // callback itself, and tasks that it starts eagerly, hold the token and do not take the
 // lock.
+//
+// Allocation is most of the cost of CallSoon, so its handles are made in blocks. A handle
+// that the user keeps also keeps those of its block in memory. Each of them has at most
+// the callback of the next pass: it forgets the callback when that has returned.
 
 import (
+	"reflect"
+	"runtime"
 	"sync"
 
 	"github.com/goaio/aio/internal/goid"
@@ -19,6 +25,24 @@ type Handle struct {
 	stack  *[]uintptr  // the stack of the call that made the handle, in debug mode
 	shared *handleLock // nil unless other goroutines may cancel the handle
 	done   bool        // cancelled
+	once   bool        // the handle forgets its callback when that has returned
+	ran    uintptr     // the code of a callback that was forgotten, for String
+}
+
+// handleBlock is the number of handles in a block.
+const handleBlock = 16
+
+// handles has the unused ones of a block.
+type handles []Handle
+
+// take returns an unused handle.
+func (s *handles) take() *Handle {
+	if len(*s) == 0 {
+		*s = make([]Handle, handleBlock)
+	}
+	h := &(*s)[0]
+	*s = (*s)[1:]
+	return h
 }
 
 // handleLock lets any goroutine cancel a handle: it is held while the callback runs.
@@ -74,8 +98,13 @@ func (h *Handle) run(*future) {
 			h.shared.Unlock()
 		}()
 	}
-	if h.fn != nil {
-		h.fn()
+	if h.fn == nil {
+		return
+	}
+	h.fn()
+	if h.once {
+		h.ran = reflect.ValueOf(h.fn).Pointer()
+		h.fn = nil
 	}
 }
 
@@ -98,10 +127,14 @@ func (h *Handle) String() string {
 		return "Handle of a loop that another goroutine runs"
 	}
 	defer h.lock("Handle.String")()
-	if h.fn == nil {
+	switch {
+	case h.fn != nil:
+		return "Handle " + funcName(h.fn)
+	case h.done:
 		return "Handle cancelled"
+	default:
+		return "Handle " + runtime.FuncForPC(h.ran).Name()
 	}
-	return "Handle " + funcName(h.fn)
 }
 
 // newHandle makes the handle of a callback that was passed to call.

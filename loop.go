@@ -39,6 +39,7 @@ type Loop struct {
 	nest
 	ready    ring[readyEntry]
 	todo     int // entries of ready that belong to the current pass
+	handles  handles
 	stopping bool
 	// ending is set when a Runner, or the stop function of StartLoop, begins to
 	// close the loop: from then on the loop accepts no more tasks from other
@@ -461,7 +462,9 @@ func (l *Loop) IsClosed() bool { return l.closed.Load() }
 func (l *Loop) CallSoon(fn func()) *Handle {
 	l.check("Loop.CallSoon")
 	l.mustBeOpen("Loop.CallSoon")
-	h := l.newHandle("Loop.CallSoon", fn)
+	h := l.handles.take()
+	h.init(l, "Loop.CallSoon", fn)
+	h.once = true
 	l.schedule(h, nil)
 	return h
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/goaio/aio"
 )
@@ -638,6 +639,42 @@ func TestThreadsafeHandleCancelledInDebugMode(t *testing.T) {
 		l.CallSoonThreadsafe(l.Stop)
 	}()
 	matches(t, "RunForever", l.RunForever(), nil)
+}
+
+// A handle that is kept does not keep the callbacks of other handles in memory, nor its
+// own when that has returned. It still names its callback.
+func TestKeptHandle(t *testing.T) {
+	l, _ := newLoop(t)
+	var callbacks []weak.Pointer[[1 << 10]byte]
+	var kept []*aio.Handle
+	for i := range 100 {
+		large := new([1 << 10]byte)
+		callbacks = append(callbacks, weak.Make(large))
+		h := l.CallSoon(func() { large[0]++ })
+		if i%10 == 0 {
+			kept = append(kept, h)
+		}
+		if i%20 == 10 {
+			h.Cancel()
+		}
+	}
+	l.CallSoon(l.Stop)
+	matches(t, "RunForever", l.RunForever(), nil)
+	for i, h := range kept {
+		want := "Handle cancelled"
+		if i%2 == 0 {
+			want = "Handle github.com/goaio/aio_test.TestKeptHandle.func1"
+		}
+		same(t, "the handle's name", h.String(), want)
+		same(t, "the handle is cancelled", h.Cancelled(), i%2 == 1)
+	}
+	runtime.GC()
+	for i, c := range callbacks {
+		if c.Value() != nil {
+			t.Errorf("what callback %d refers to is still in memory", i)
+		}
+	}
+	runtime.KeepAlive(kept)
 }
 
 // LOOP-055
