@@ -41,10 +41,11 @@ type ioProgram struct {
 
 // byLabel reports whether only the order of the lines of each label is compared. Over
 // TLS the duration of a handshake and the size of pieces depend on the TLS library;
-// connecting to several addresses takes time; and two loops run concurrently.
+// connecting to several addresses, or to a full backlog, takes time; and two loops run
+// concurrently.
 func (p *ioProgram) byLabel() bool {
 	switch p.Profile {
-	case "calmtls", "calmtlsbuffers", "calmeyes", "calmloops":
+	case "calmtls", "calmtlsbuffers", "calmeyes", "calmloops", "calmbacklog":
 		return true
 	}
 	return false
