@@ -396,7 +396,7 @@ func checkSuffix(f *sourceFile) []string {
 		want = negated(pollerSystems)
 	}
 	got := buildLine(f.text)
-	if got == want || strings.HasSuffix(f.name, "_test.go") && want == "" && got == "unix" {
+	if got == want {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s has the build line %q, its name requires %q", f.name, got, want)}
