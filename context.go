@@ -25,9 +25,12 @@ package aio
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/goaio/aio/internal/outer"
 )
 
 type scope struct {
@@ -457,3 +460,22 @@ func loopFor(ctx context.Context, call string) (*Loop, error) {
 	}
 	return s.loop, nil
 }
+
+// task returns the task for whose body s was made, nil for the context of a loop. Any
+// goroutine may call it.
+func (s *scope) task() *task {
+	for s.inner != nil {
+		s, _ = scopeOf(s.parent)
+	}
+	if context.Context(s) == s.loop.ctx {
+		return nil
+	}
+	// The scope of a task is a part of the task. A pointer to it would take 8 bytes
+	// of each scope.
+	return outer.Of[task](s, scopeInTask)
+}
+
+var scopeInTask = func() uintptr {
+	f, _ := reflect.TypeFor[task]().FieldByName("scope")
+	return f.Offset
+}()

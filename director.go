@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"github.com/goaio/aio/internal/goid"
-	"github.com/goaio/aio/internal/netio"
 	"github.com/goaio/aio/internal/plug"
 )
 
@@ -34,6 +33,15 @@ func init() {
 		l.director = d
 		return (*directed)(l)
 	}
+}
+
+// refuse returns the error of call if the loop's network is simulated, and so the system
+// must not be used.
+func (l *Loop) refuse(call, what string) error {
+	if s, ok := l.files.(interface{ unsupported(what string) error }); ok {
+		return fmt.Errorf("aio: %s: %w", call, s.unsupported(what))
+	}
+	return nil
 }
 
 // runDirected runs the entries of a pass in the order that the director chooses.
@@ -180,14 +188,6 @@ func (d *directed) ToFront(i int) {
 		*d.ready.at(i) = *d.ready.at(i - 1)
 	}
 	*d.ready.at(0) = e
-}
-
-// SetNetwork implements plug.Loop.
-func (d *directed) SetNetwork(b any) {
-	d.net, d.files = nil, nil
-	if sim, ok := b.(netio.Simulated); ok {
-		d.net, d.files = sim, simulatedFiles{(*Loop)(d), sim}
-	}
 }
 
 // Begin implements plug.Loop. Between passes no goroutine holds the token.

@@ -31,13 +31,15 @@ func init() {
 	}
 }
 
-// refuse returns the error of call if the loop's network is simulated, and so the system
-// must not be used.
-func (l *Loop) refuse(call, what string) error {
-	if s, ok := l.files.(simulatedFiles); ok {
-		return fmt.Errorf("aio: %s: %w", call, s.net.Unsupported(what))
+// unsupported makes [Loop.refuse] refuse to use the system.
+func (s simulatedFiles) unsupported(what string) error { return s.net.Unsupported(what) }
+
+// SetNetwork implements plug.Loop.
+func (d *directed) SetNetwork(b any) {
+	d.net, d.files = nil, nil
+	if sim, ok := b.(netio.Simulated); ok {
+		d.net, d.files = sim, simulatedFiles{(*Loop)(d), sim}
 	}
-	return nil
 }
 
 // pipe implements fileBackend.

@@ -3,10 +3,7 @@ package aio
 import (
 	"context"
 	"log/slog"
-	"reflect"
 	"slices"
-
-	"github.com/goaio/aio/internal/outer"
 )
 
 // NewLogHandler returns a [slog.Handler] that passes records to h with two additional
@@ -93,22 +90,3 @@ func logAttrs(ctx context.Context) []slog.Attr {
 	}
 	return []slog.Attr{loop}
 }
-
-// task returns the task for whose body s was made, nil for the context of a loop. Any
-// goroutine may call it.
-func (s *scope) task() *task {
-	for s.inner != nil {
-		s, _ = scopeOf(s.parent)
-	}
-	if context.Context(s) == s.loop.ctx {
-		return nil
-	}
-	// The scope of a task is a part of the task. A pointer to it would take 8 bytes
-	// of each scope.
-	return outer.Of[task](s, scopeInTask)
-}
-
-var scopeInTask = func() uintptr {
-	f, _ := reflect.TypeFor[task]().FieldByName("scope")
-	return f.Offset
-}()
