@@ -33,7 +33,7 @@ type postgres struct {
 func startPostgres(t testing.TB, cleanup func(func())) postgres {
 	t.Helper()
 	const as = "postgres"
-	dirs := []string{"/usr/lib/postgresql/*/bin", "/opt/homebrew/bin", "/usr/local/bin"}
+	dirs := []string{"/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"}
 	dir := dirOf(t, cleanup, as)
 	data := filepath.Join(dir, "data")
 	initdb := exec.Command(program(t, "initdb", dirs...), "-D", data, "-U", "aio", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
