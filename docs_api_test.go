@@ -29,6 +29,7 @@ var apiPackages = []string{
 	"github.com/goaio/aio/aiohttp",
 	"github.com/goaio/aio/aioiter",
 	"github.com/goaio/aio/aiokit",
+	"github.com/goaio/aio/aiomon",
 	"github.com/goaio/aio/aiosql",
 	"github.com/goaio/aio/aiotest",
 }
@@ -37,7 +38,7 @@ var apiPackages = []string{
 // export data.
 var apiExports = sync.OnceValues(func() (types.Importer, error) {
 	args := append([]string{"list", "-deps", "-export", "-f", "{{.ImportPath}} {{.Export}}"}, apiPackages...)
-	cmd := exec.Command("go", append(args, "github.com/goaio/aio/aiomon")...)
+	cmd := exec.Command("go", args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	listed, err := cmd.Output()
@@ -204,6 +205,15 @@ func TestAPI(t *testing.T) {
 	if got := apiDiff([]string{"a", "b", "c"}, []string{"a", "c", "d"}); got != "- b\n+ d\n" {
 		t.Fatalf("the difference of the sample is\n%s", got)
 	}
+	dirs, err := filepath.Glob("aio*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		if filepath.Ext(dir) == "" && !slices.Contains(apiPackages, "github.com/goaio/aio/"+dir) {
+			t.Errorf("apiPackages has no entry for %s", dir)
+		}
+	}
 	var now []string
 	for _, path := range apiPackages {
 		lines := apiLines(apiImport(t, path))
@@ -275,7 +285,7 @@ func TestTextsNameTheAPI(t *testing.T) {
 	names["aio.Context"] = true // the text form of a ctx has this name
 	same(t, "the sample", strings.Join(notExported(names, "use aio.Receive, aio.Recv, Loop.Stop, Loop.Halt, A.B, Task.Cancel"), " "), "aio.Recv Loop.Halt")
 	files := 0
-	for _, dir := range []string{".", "aiohttp", "aioiter", "aiokit", "aiosql", "aiotest"} {
+	for _, dir := range []string{".", "aiohttp", "aioiter", "aiokit", "aiomon", "aiosql", "aiotest"} {
 		paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
