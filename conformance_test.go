@@ -312,7 +312,7 @@ func (c *stepCounter) Idle() bool { return false }
 func (c *stepCounter) Ran()       { c.ran++ }
 
 // TestConformanceDirected runs the programs under a director, so each step is made from
-// the base goroutine. With the default choices the order is that of an ordinary loop.
+// the root. With the default choices the order is that of an ordinary loop.
 func TestConformanceDirected(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.DiscardHandler))

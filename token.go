@@ -2,26 +2,26 @@ package aio
 
 // The token. At any moment at most one goroutine may touch the state of a loop: the one
 // that the loop's owner field names. This is the goroutine that runs the loop, called the
-// base here, or the goroutine of a task.
+// root here, or the goroutine of a task.
 //
 // A coroutine is a goroutine made by iter.Pull that runs one task after another. next
 // passes it the token and blocks until it calls yield, which passes the token back and
 // blocks until the following next. One round trip takes a third of the time that a
 // channel would.
 //
-// A task that has to wait does not go back to the base for the next step of the pass. It
+// A task that has to wait does not go back to the root for the next step of the pass. It
 // looks at the ready queue itself, and if the next entry is a step of another task it
-// calls that one's next. So the running coroutines form a nest: the base has called next
+// calls that one's next. So the running coroutines form a nest: the root has called next
 // of a coroutine, which has called next of another one, and so on to the top, which holds
 // the token. When the next step belongs to a coroutine within the nest, those above it
 // yield, one after the other, until it is on top. Each next has its one yield, as if all
-// steps were made from the base, but two tasks that take turns need one switch for a
+// steps were made from the root, but two tasks that take turns need one switch for a
 // step, and a task that creates another and waits for it needs two, not four. A coroutine
 // whose task has ended continues with the next task that has not started, if that is next
 // in the queue: then there is no switch at all. In a nest that is deep enough, a
 // coroutine that parks yields to the one below, which continues looking.
 //
-// Callbacks run on the base only, and it is the base that waits when nothing is ready.
+// Callbacks run on the root only, and it is the root that waits when nothing is ready.
 //
 // This file checks what iter.Pull does not: if a goroutine other than the coroutine's
 // calls yield, the two goroutines are silently swapped. So every call that suspends or
@@ -36,7 +36,7 @@ package aio
 //   - A panic that crossed next would lose the task's frames: runTask recovers it
 //     inside.
 //   - runtime.Goexit would end the goroutine that called next, which may be that of
-//     another task. runTask holds it back until the base can exit.
+//     another task. runTask holds it back until the root can exit.
 //   - A coroutine that is never resumed again is a goroutine that nothing collects:
 //     Loop.Close resumes or stops every one.
 
@@ -198,7 +198,7 @@ func (co *coroutine) runTask() {
 //   - co is on top, and the next step belongs to another task. Either the coroutine of
 //     that task goes on top, or it is in the nest already: then resumeTarget names it,
 //     and all coroutines above it yield. If the next entry is not a step of a task,
-//     resumeTarget names the base.
+//     resumeTarget names the root.
 //   - co is on top again, because those above it have yielded. If resumeTarget is
 //     another coroutine, that one is below, and co yields as well. If resumeTarget is
 //     co, the task of co continues, unless co has a stackRequest: then the task that
@@ -302,7 +302,7 @@ func (l *Loop) resume(t *task) {
 }
 
 // nextStep takes the next step of a task from the ready queue and readies it. It
-// returns nil if the next entry is something else, or the base has to begin the next
+// returns nil if the next entry is something else, or the root has to begin the next
 // pass; if first is set, it also returns nil if the entry is not the first step of a
 // task.
 func (l *Loop) nextStep(first bool) *task {
