@@ -37,17 +37,10 @@ type Loop struct {
 	// goroutine may use the loop, one at a time.
 
 	nest
-	ready    ring[readyEntry]
-	todo     int // entries of ready that belong to the current pass
-	handles  handles
-	stopping bool
-	// ending is set when a Runner, or the stop function of StartLoop, begins to
-	// close the loop: from then on the loop accepts no more tasks from other
-	// goroutines. Any goroutine may read it.
-	ending atomic.Bool
-	// closing is set after the tasks and jobs that were there have ended
-	closing atomic.Bool
-	runErr  error
+	ready   ring[readyEntry]
+	todo    int // entries of ready that belong to the current pass
+	handles handles
+	lifecycle
 	// makes the choices that asyncio's order leaves open; nil in ordinary loops
 	director plug.Director
 	clock
@@ -55,6 +48,44 @@ type Loop struct {
 
 	tasks   taskList
 	taskSeq uint64
+	awaits
+	reports chain[report, *report] // errors that were not retrieved yet
+
+	ioState
+	outside
+	signalling
+	settings
+	observing
+
+	// Immutable.
+	number uint64 // unique in the program
+	ctx    *scope
+
+	// With locks of their own.
+	inbox   inbox
+	open    closerSet
+	workers workers // goroutines that run jobs
+	// places of calls from wrong goroutines that were reported, in debug mode
+	strays sync.Map
+}
+
+// lifecycle says whether a loop runs, is being closed, or is closed. Any goroutine may
+// read the atomic fields.
+type lifecycle struct {
+	stopping bool
+	// ending is set when a Runner, or the stop function of StartLoop, begins to
+	// close the loop: from then on the loop accepts no more tasks from other
+	// goroutines.
+	ending atomic.Bool
+	// closing is set after the tasks and jobs that were there have ended
+	closing atomic.Bool
+	closed  atomic.Bool
+	running atomic.Bool
+	runErr  error
+}
+
+// awaits is what the awaits of a loop's tasks share.
+type awaits struct {
 	// the scope around the Timeout or TaskGroup that makes a request, see
 	// cancelFromScope
 	requester *CancelScope
@@ -67,8 +98,10 @@ type Loop struct {
 	path []*future
 	// in debug mode, the scopes that coroutines run in, the innermost last
 	entered map[*coroutine][]*scope
-	reports chain[report, *report] // errors that were not retrieved yet
+}
 
+// ioState is the part of a loop for descriptors and connections.
+type ioState struct {
 	polling polling
 	net     netio.Backend // the back end for connections; nil before the first one
 	// the back end for descriptors and files; nil before the first one
@@ -77,36 +110,26 @@ type Loop struct {
 	streams  streamPool // buffers that are not in use
 	// the memory into which transports read, for one callback at a time
 	readBuf []byte
-	outside
-	signals map[os.Signal]*signalRelay // signals that the loop handles
-	// the number of signals that AddSignalHandler handles; whether asyncio would
-	// have written to its self-pipe since the last pass began
-	signalHandlers int
-	selfWoken      bool
-
 	// descriptors that a SockRecv is about to read, see receiveWhen
 	reported map[watchable]int
-	settings
+}
 
+// signalling is the handling of signals of the system.
+type signalling struct {
+	signals map[os.Signal]*signalRelay // signals that the loop handles
+	// the number of signals that AddSignalHandler handles
+	signalHandlers int
+	// whether asyncio would have written to its self-pipe since the last pass began
+	selfWoken bool
+}
+
+// observing is what a loop tells others about itself.
+type observing struct {
 	observed *observation // nil while there is no observer
 	// stops the watchdog of debug mode, nil if there is none
 	stopWatchdog func()
-
 	// nil until Stats is called; any goroutine may read it
 	meter atomic.Pointer[meter]
-
-	// Immutable.
-	number uint64 // unique in the program
-	ctx    *scope
-
-	// With locks of their own.
-	closed  atomic.Bool
-	running atomic.Bool
-	inbox   inbox
-	open    closerSet
-	workers workers // goroutines that run jobs
-	// places of calls from wrong goroutines that were reported, in debug mode
-	strays sync.Map
 }
 
 // nest is the holder of the token, and the chain of coroutines each of which has switched
