@@ -17,8 +17,9 @@ import (
 	"testing"
 )
 
-// Compares the layout of the package with docs/architecture.md. The checks compare
-// names, not types, and ignore build constraints: they read the files of all systems.
+// Compares the layout of the package with docs/architecture.md. The checks compare names
+// and ignore build constraints: they read the files of all systems. In the files for
+// Linux upwardUses also finds fields and methods, by the types of the expressions.
 
 // maxFileLines is the maximum number of lines of a file, including tests.
 const maxFileLines = 800
@@ -71,17 +72,16 @@ type sourceFile struct {
 	name string
 	text string
 	ast  *ast.File
-	fset *token.FileSet
 }
 
-func parseSources(t *testing.T, texts map[string]string) []*sourceFile {
+func parseSources(t *testing.T, fset *token.FileSet, texts map[string]string) []*sourceFile {
 	t.Helper()
 	var files []*sourceFile
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		f := &sourceFile{name: name, text: texts[name], fset: token.NewFileSet()}
+		f := &sourceFile{name: name, text: texts[name]}
 		if strings.HasSuffix(name, ".go") {
 			var err error
-			if f.ast, err = parser.ParseFile(f.fset, name, f.text, parser.ParseComments); err != nil {
+			if f.ast, err = parser.ParseFile(fset, name, f.text, parser.ParseComments); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -90,8 +90,9 @@ func parseSources(t *testing.T, texts map[string]string) []*sourceFile {
 	return files
 }
 
-// checkLayout returns the differences between files and m.
-func checkLayout(m layoutMap, files []*sourceFile) []string {
+// checkLayout returns the differences between files and m. uses is the result of
+// upwardUses, nil if the files were not type-checked.
+func checkLayout(m layoutMap, files []*sourceFile, uses map[string]string) []string {
 	var bad []string
 	add := func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) }
 	var sources, tests []*sourceFile
@@ -120,13 +121,15 @@ func checkLayout(m layoutMap, files []*sourceFile) []string {
 	}
 
 	arrows := upwardNames(m, sources)
+	maps.Copy(arrows, uses)
 	for _, a := range slices.Sorted(maps.Keys(arrows)) {
 		if !m.exceptions[a] {
 			add("%s is declared in a higher layer (%s) and is not a listed exception", a, arrows[a])
 		}
 	}
 	for _, e := range slices.Sorted(maps.Keys(m.exceptions)) {
-		if _, ok := arrows[e]; !ok {
+		_, name, _ := strings.Cut(e, ": ")
+		if _, ok := arrows[e]; !ok && (uses != nil || !strings.Contains(name, ".")) {
 			add("%s is listed as an exception but not needed", e)
 		}
 	}
@@ -176,6 +179,30 @@ func family(file string) string {
 		}
 	}
 	return ""
+}
+
+// upward reports whether a declaration in the file to must not be used in the file from:
+// it is in a higher layer or in the other back end.
+func (m layoutMap) upward(from, to string) bool {
+	other := family(from) != "" && family(to) != "" && family(from) != family(to)
+	return m.layers[to] > m.layers[from] || other
+}
+
+// inType reports whether pos is in a type declaration of f.
+func (f *sourceFile) inType(pos token.Pos) bool {
+	return slices.ContainsFunc(f.ast.Decls, func(d ast.Decl) bool {
+		g, ok := d.(*ast.GenDecl)
+		return ok && g.Tok == token.TYPE && g.Pos() <= pos && pos < g.End()
+	})
+}
+
+// use returns the text for the use of a name of the package at pos. An exception is for
+// the types of fields, so every other use has another text.
+func (f *sourceFile) use(name string, pos token.Pos) string {
+	if !f.inType(pos) {
+		name += " (not as the type of a field)"
+	}
+	return f.name + ": " + name
 }
 
 // upwardNames finds references to a higher layer, or from one back end to the other: it
@@ -235,14 +262,13 @@ func upwardNames(m layoutMap, sources []*sourceFile) map[string]string {
 	}
 
 	arrows := map[string]string{}
-	refer := func(f *sourceFile, name string, to []string) {
+	refer := func(f *sourceFile, use string, to []string) {
 		if slices.Contains(to, f.name) {
 			return
 		}
 		for _, file := range to {
-			other := family(f.name) != "" && family(file) != "" && family(f.name) != family(file)
-			if m.layers[file] > m.layers[f.name] || other {
-				arrows[f.name+": "+name] = file
+			if m.upward(f.name, file) {
+				arrows[use] = file
 				return
 			}
 		}
@@ -263,14 +289,16 @@ func upwardNames(m layoutMap, sources []*sourceFile) map[string]string {
 				// package
 				name := n.Sel.Name
 				if !n.Sel.IsExported() && len(receivers[name]) == 1 && !fields[name] && len(declared[name]) == 0 {
-					refer(f, name, methods[name])
+					for receiver := range receivers[name] {
+						refer(f, f.name+": "+receiver+"."+name, methods[name])
+					}
 				}
 			}
 			return true
 		})
 		for _, id := range f.ast.Unresolved {
 			if !keys[id] {
-				refer(f, id.Name, declared[id.Name])
+				refer(f, f.use(id.Name, id.Pos()), declared[id.Name])
 			}
 		}
 	}
@@ -570,8 +598,10 @@ func TestLayout(t *testing.T) {
 		}
 		texts[name] = string(text)
 	}
-	sources := parseSources(t, texts)
-	for _, bad := range checkLayout(readLayoutMap(string(page)), sources) {
+	fset := token.NewFileSet()
+	sources := parseSources(t, fset, texts)
+	m := readLayoutMap(string(page))
+	for _, bad := range checkLayout(m, sources, checkTypes(t, m, fset, sources)) {
 		t.Error(bad)
 	}
 	for _, bad := range checkWords(string(page), sources) {
@@ -667,13 +697,15 @@ func TestLayoutFindsViolations(t *testing.T) {
 	}{
 		{"the fixture itself is clean", "loop.go", clean["loop.go"], ""},
 		{"a kernel file names Server", "ready.go", "package aio\n\nvar s *Server\n",
-			"ready.go: Server is declared in a higher layer (server.go) and is not a listed exception"},
+			"ready.go: Server (not as the type of a field) is declared in a higher layer (server.go) and is not a listed exception"},
 		{"a kernel file calls a method of Server", "ready.go", "package aio\n\nfunc f(x any) { x.attach() }\n",
-			"ready.go: attach is declared in a higher layer (server.go) and is not a listed exception"},
+			"ready.go: Server.attach is declared in a higher layer (server.go) and is not a listed exception"},
+		{"an exception is for a field, not for a function", "loop.go", clean["loop.go"] + "\nfunc (l *Loop) f() { _ = Loops{} }\n",
+			"loop.go: Loops (not as the type of a field) is declared in a higher layer (server.go) and is not a listed exception"},
 		{"an exception that is not needed", "loop.go", "package aio\n\ntype Loop struct{}\n",
 			"loop.go: Loops is listed as an exception but not needed"},
 		{"a back end names the other one", "net_goroutine_stream.go", "package aio\n\nvar s fdStream\n",
-			"net_goroutine_stream.go: fdStream is declared in a higher layer (net_poll_stream.go) and is not a listed exception"},
+			"net_goroutine_stream.go: fdStream (not as the type of a field) is declared in a higher layer (net_poll_stream.go) and is not a listed exception"},
 		{"a file without a row", "streams.go", "package aio\n", "streams.go has no row in docs/architecture.md"},
 		{"unsafe", "ready.go", "package aio\n\nimport \"unsafe\"\n\nvar _ unsafe.Pointer\n",
 			"ready.go imports unsafe: that belongs in internal/"},
@@ -697,7 +729,7 @@ func TestLayoutFindsViolations(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			texts := maps.Clone(clean)
 			texts[c.file] = c.text
-			got := checkLayout(readLayoutMap(page), parseSources(t, texts))
+			got := checkLayout(readLayoutMap(page), parseSources(t, token.NewFileSet(), texts), nil)
 			switch {
 			case c.want == "" && len(got) > 0:
 				t.Errorf("found %q in a clean layout", got)
@@ -706,7 +738,7 @@ func TestLayoutFindsViolations(t *testing.T) {
 			}
 		})
 	}
-	sources := parseSources(t, clean)
+	sources := parseSources(t, token.NewFileSet(), clean)
 	if bad := checkWords("## One step of a task\n`Server.attach` of `Loop`\n", sources); len(bad) > 0 {
 		t.Errorf("found %q in a page with declared names only", bad)
 	}

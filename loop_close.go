@@ -88,27 +88,27 @@ func (l *Loop) closeRest() {
 	}
 	l.timers = timers{}
 	for _, w := range l.signals {
-		w.closeWithLoop()
+		closePart(w)
 	}
 	l.polling.close()
-	l.ioQueues.close()
+	closePart(l.ioQueues)
 	l.ioQueues = nil
 	l.open.close()
 	l.owner = 0
 	if l.executor != nil {
-		l.shutExecutor()
+		l.shutExecutor(l.executor)
 	}
 	l.ctx.end(endedLoop)
 }
 
 // shutExecutor shuts the executor down, which may be the user's.
-func (l *Loop) shutExecutor() {
+func (l *Loop) shutExecutor(e interface{ Shutdown(wait bool) }) {
 	defer func() {
 		if v := recover(); v != nil {
 			l.CallExceptionHandler(ExceptionContext{Message: "the default executor panicked in Shutdown", Err: panicError(v)})
 		}
 	}()
-	l.executor.Shutdown(false)
+	e.Shutdown(false)
 }
 
 // destroy unwinds a task of a closed loop.
@@ -139,6 +139,9 @@ func (l *Loop) destroy(t *task) {
 // closer is a part of a loop that is closed with it, under the token. A closer that
 // needs time also has a wait method, which is called after all of them were closed.
 type closer interface{ closeWithLoop() }
+
+// closePart closes a part that has its place in the order of closeRest.
+func closePart(c closer) { c.closeWithLoop() }
 
 // closerSet holds the closers of a loop that are not descriptors of its poller:
 // listeners, and connections in goroutine mode, including closed ones that still send

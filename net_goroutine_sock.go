@@ -270,8 +270,8 @@ func (m ioQueues) leave(key ioQueueKey, q *ioQueue) {
 	}
 }
 
-// close closes the connections that no call has taken.
-func (m ioQueues) close() {
+// closeWithLoop implements closer. It closes the connections that no call has taken.
+func (m ioQueues) closeWithLoop() {
 	for _, q := range m {
 		for _, k := range q.undelivered {
 			if k.conn != nil {
