@@ -10,21 +10,19 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiohttp"
+	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 // startLoop runs a loop in a new goroutine until the test ends. reports returns the
 // messages that the exception handler got, including those of the running step: a

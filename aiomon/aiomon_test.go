@@ -19,14 +19,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiomon"
 	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 // program is a loop that runs in a goroutine, and its monitor.
 type program struct {

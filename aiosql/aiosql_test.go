@@ -6,20 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiosql"
-	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
+	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 // run runs a test in a loop with a pool of two connections, and checks that none is in
 // use at its end.

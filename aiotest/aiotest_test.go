@@ -4,21 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // On js/wasm the runtime itself has a goroutine for events, runtime.handleEvent.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent"))
-}
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 // fakeTB is a testing.TB that may fail without failing the real test.
 type fakeTB struct {

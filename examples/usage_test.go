@@ -15,7 +15,7 @@ import (
 	"sync"
 	"testing"
 
-	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
+	"github.com/goaio/aio/internal/stage"
 )
 
 // programs are the folders of the examples that are commands.
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	if bin, err = os.MkdirTemp("", "examples"); err != nil {
 		panic(err)
 	}
-	status := m.Run()
+	status := stage.Run(m)
 	if err := os.RemoveAll(bin); err != nil {
 		panic(err)
 	}

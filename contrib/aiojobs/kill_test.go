@@ -19,10 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/contrib/aiojobs"
+	"github.com/goaio/aio/internal/stage"
 )
 
 var (
@@ -45,7 +44,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	os.Exit(stage.Run(m))
 }
 
 type number struct{ I int }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 func TestMain(m *testing.M) {
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 		stop()
 	}
 	if code == 0 {
-		err := errors.Join(exercised.compare(), goleak.Find(goleak.IgnoreAnyFunction("modernc.org/libc.init")))
+		err := errors.Join(exercised.compare(), stage.Leaks(patience, goleak.IgnoreAnyFunction("modernc.org/libc.init")))
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1

@@ -6,9 +6,11 @@ require (
 	github.com/coder/websocket v1.8.15
 	github.com/goaio/aio v0.0.0
 	github.com/gorilla/websocket v1.5.3
-	go.uber.org/goleak v1.3.0
 )
 
-require golang.org/x/sys v0.43.0 // indirect
+require (
+	go.uber.org/goleak v1.3.0 // indirect
+	golang.org/x/sys v0.43.0 // indirect
+)
 
 replace github.com/goaio/aio => ../..

@@ -7,19 +7,20 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
-	"go.uber.org/goleak"
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiohttp"
+	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 // within is the time limit of a test.
 const within = 20 * time.Second

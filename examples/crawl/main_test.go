@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/signal"
 	"regexp"
 	"runtime"
 	"slices"
@@ -20,16 +19,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) {
-	if runtime.GOOS != "js" && signal.Ignored(os.Interrupt) {
-		// SIGINT may be ignored if the tests run in the background
-		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 // outcome is the result of a run.
 type outcome struct {

@@ -8,17 +8,17 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 // start runs a server in a new loop until the test ends, and returns its address.
 func start(t *testing.T) string {

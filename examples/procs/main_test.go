@@ -27,7 +27,7 @@ const childEnv = "PROCS_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) == "" {
-		os.Exit(m.Run())
+		os.Exit(stage.Run(m))
 	}
 	main()
 }

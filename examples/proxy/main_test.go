@@ -21,12 +21,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 // certificate makes a certificate for localhost, and writes it and its key to files.
 func certificate(t *testing.T) (pair tls.Certificate, certFile, keyFile string) {

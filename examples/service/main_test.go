@@ -16,9 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
-	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
+	"github.com/goaio/aio/internal/stage"
 )
 
 // TestMain runs main instead of the tests if SERVICE_MAIN is set.
@@ -27,7 +25,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	os.Exit(stage.Run(m))
 }
 
 // service is a process of the program.

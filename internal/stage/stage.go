@@ -1,7 +1,7 @@
 // Package stage tells the tests of all packages how much to do. There are three stages:
 // the test command of README.md runs a sample of each large suite, .ci/run sets AIO_FULL
 // and runs all of it, and .ci/run -long sets AIO_LONG and runs more than that: soaks,
-// storms and fuzzing. The amounts differ, the assertions do not.
+// storms and fuzzing. The amounts differ, the assertions do not. Only tests import it.
 package stage
 
 import "os"

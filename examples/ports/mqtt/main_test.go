@@ -26,13 +26,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiokit"
+	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 // patience limits every wait for something outside of this process. It is much longer
 // than needed.

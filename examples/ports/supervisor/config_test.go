@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 func TestConfig(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "supervisor.conf")

@@ -2,15 +2,14 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
-	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
+	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 func TestArgs(t *testing.T) {
 	t.Setenv("SMTP_PASSWORD", "")

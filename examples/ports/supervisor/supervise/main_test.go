@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
+	"github.com/goaio/aio/internal/stage"
 )
 
 // childEnv makes the test binary run as supervise.
@@ -24,7 +24,7 @@ const childEnv = "SUPERVISE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) == "" {
-		os.Exit(m.Run())
+		os.Exit(stage.Run(m))
 	}
 	main()
 }
