@@ -32,7 +32,8 @@ type eventLog []string
 func (l *eventLog) add(format string, args ...any) { *l = append(*l, fmt.Sprintf(format, args...)) }
 
 // want checks that the log contains exactly these events, separated by spaces, and
-// empties it. The message names the first event that differs, and the reason why.
+// empties it. The message names the first event that differs, and the reason why if
+// there is one.
 func (l *eventLog) want(t testing.TB, events string, why ...string) {
 	t.Helper()
 	got, want := []string(*l), strings.Fields(events)
@@ -45,8 +46,12 @@ func (l *eventLog) want(t testing.TB, events string, why ...string) {
 	for n < min(len(got), len(want)) && got[n] == want[n] {
 		n++
 	}
-	t.Errorf("event %d is %s, want %s: %s\n got %s\nwant %s", n+1, at(got, n), at(want, n),
-		strings.Join(why, " "), strings.Join(got, " "), strings.Join(want, " "))
+	reason := ""
+	if len(why) > 0 {
+		reason = ": " + strings.Join(why, " ")
+	}
+	t.Errorf("event %d is %s, want %s%s\n got %s\nwant %s", n+1, at(got, n), at(want, n),
+		reason, strings.Join(got, " "), strings.Join(want, " "))
 }
 
 // returns returns a coroutine that returns v without awaiting.

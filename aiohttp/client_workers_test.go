@@ -41,7 +41,7 @@ func stacks(function string) int {
 // idles waits until no goroutine of a client waits for a request.
 func idles(t *testing.T) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); stacks("aiohttp.(*workers).work") > 0; runtime.Gosched() {
+	for limit := time.Now().Add(patience); stacks("aiohttp.(*workers).work") > 0; runtime.Gosched() {
 		if time.Now().After(limit) {
 			t.Fatal("a goroutine of a client has not ended")
 		}
@@ -77,7 +77,7 @@ func TestClientGoroutines(t *testing.T) {
 				_, err = resp.Bytes(ctx)
 			}
 			aio.ToThread(ctx, func(context.Context) (struct{}, error) {
-				for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); runtime.Gosched() {
+				for limit := time.Now().Add(patience); time.Now().Before(limit); runtime.Gosched() {
 					if stacks("aiohttp.(*responseBody).run") == 0 {
 						return struct{}{}, nil
 					}

@@ -396,7 +396,7 @@ func (s *compared) ask(t testing.TB, raw string, methods []string, eof bool) ans
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	if err := nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	sent := make(chan struct{})

@@ -248,7 +248,7 @@ func TestTurnAfterTheHandler(t *testing.T) {
 				if !errors.Is(err, c.want) {
 					t.Errorf("the error is %v, want %v", err, c.want)
 				}
-			case <-time.After(time.Minute):
+			case <-time.After(patience):
 				t.Error("the task still waits")
 			}
 		})

@@ -95,7 +95,7 @@ type health struct {
 // warned waits until there is a warning of the given kind that contains text.
 func (p *program) warned(kind, text string) {
 	p.Helper()
-	limit := time.Now().Add(30 * time.Second)
+	limit := time.Now().Add(time.Minute)
 	for {
 		all := get[[]health](p, "/api/health")
 		for _, w := range all[0].Warnings {

@@ -43,7 +43,7 @@ func shows(of troubles.Trouble, w aiomon.Warning) bool {
 // until polls until ok returns true.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(15 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("never: " + what)
 		}

@@ -148,7 +148,7 @@ func TestTroubles(t *testing.T) {
 			}
 			defer stop()
 			var out string
-			for limit := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			for limit := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 				var code int
 				var errOut string
 				code, out, errOut = aioCommand(t, "health", program.Monitor.URL())

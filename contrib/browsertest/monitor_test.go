@@ -61,7 +61,7 @@ func do(t *testing.T, ctx context.Context, why string, actions ...chromedp.Actio
 // example because the page is being replaced, is repeated.
 func until(t *testing.T, ctx context.Context, why, expression string) {
 	t.Helper()
-	limit := time.Now().Add(45 * time.Second)
+	limit := time.Now().Add(time.Minute)
 	for {
 		var ok bool
 		err := chromedp.Run(ctx, chromedp.Evaluate("Boolean("+expression+")", &ok))

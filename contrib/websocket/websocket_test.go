@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(stage.Run(m)) }
 
 // within is the time limit of a test.
-const within = 20 * time.Second
+const within = time.Minute
 
 // socket is a connection of one of the two packages.
 type socket interface {
