@@ -13,10 +13,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/goaio/aio/internal/stage"
 )
@@ -229,8 +230,8 @@ func TestReadTests(t *testing.T) {
 `
 	got := readTests([]byte(events))
 	want := &checkResult{Tests: []testResult{{"TestA", false, "What happened:\n    2 of 3\nRead: docs/tour.md, Queues\n", "back-pressure"}, {"TestB", true, "", ""}}}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v\nwant %+v", got, want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("- want, + got:\n%s", diff)
 	}
 }
 
