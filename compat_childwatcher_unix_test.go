@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
@@ -140,19 +139,6 @@ func (c *childLog) wait(t *testing.T, ctx context.Context, n int) {
 	}
 }
 
-// childWarnings sends slog's records to a channel until the test ends.
-func childWarnings(t *testing.T) chan string {
-	ch := make(chan string, 100)
-	old := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(childWriter(ch), nil)))
-	t.Cleanup(func() { slog.SetDefault(old) })
-	return ch
-}
-
-type childWriter chan string
-
-func (w childWriter) Write(p []byte) (int, error) { w <- string(p); return len(p), nil }
-
 // childSet makes the package use w until the test ends.
 func childSet(t *testing.T, w aio.AbstractChildWatcher) {
 	t.Helper()
@@ -279,7 +265,7 @@ func TestChildWatchersReplace(t *testing.T) {
 
 func TestChildWatchersRemove(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
-		warnings := childWarnings(t)
+		warnings := logLines(t)
 		same(t, "RemoveChildHandler of an unknown pid", w.RemoveChildHandler(1), false)
 		var c childLog
 		pid, end := childStart(t, "read l; exit 2")
@@ -320,7 +306,7 @@ func TestChildWatchersRemove(t *testing.T) {
 // LOOP-353: other code has collected the status, or the pid is not a child.
 func TestChildWatchersUnknown(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
-		warnings := childWarnings(t)
+		warnings := logLines(t)
 		var c childLog
 		pid := 1
 		if _, ok := w.(*aio.PidfdChildWatcher); ok {
@@ -497,7 +483,7 @@ func TestChildWatchersOfSeveralLoops(t *testing.T) {
 // LOOP-354: the child exits after the loop of its handler has been closed.
 func TestChildWatchersLoopClosed(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
-		warnings := childWarnings(t)
+		warnings := logLines(t)
 		var pid int
 		var end func()
 		inGoroutine(func() {
@@ -519,7 +505,7 @@ func TestChildWatchersLoopClosed(t *testing.T) {
 func TestChildWatchersChangeLoops(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		warnings := childWarnings(t)
+		warnings := logLines(t)
 		var c childLog
 		pid, end := childStart(t, "read l; exit 6")
 		childAdd(t, ctx, w, pid, c.ended(t, "detached", pid))
@@ -560,7 +546,7 @@ func TestChildWatchersChangeLoops(t *testing.T) {
 func TestChildWatchersClose(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		warnings := childWarnings(t)
+		warnings := logLines(t)
 		var c childLog
 		pid, end := childStart(t, "read l; exit 6")
 		childAdd(t, ctx, w, pid, c.ended(t, "pending", pid))
@@ -617,7 +603,7 @@ func TestMultiLoopChildWatcherBeforeAttach(t *testing.T) {
 func TestFastChildWatcherTakesAll(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		warnings := childWarnings(t)
+		warnings := logLines(t)
 		cmd := exec.Command("/bin/sh", "-c", "exit 3")
 		if err := cmd.Start(); err != nil {
 			return err

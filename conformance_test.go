@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -264,8 +263,7 @@ func difference(want, got []string) string {
 }
 
 func TestConformance(t *testing.T) {
-	defer slog.SetDefault(slog.Default())
-	slog.SetDefault(slog.New(slog.DiscardHandler))
+	quiet(t)
 	all := programs(t)
 	matched := 0
 	for _, p := range all {
@@ -294,8 +292,7 @@ func TestConformanceFound(t *testing.T) {
 // TestConformanceInDebugMode runs the programs in debug mode, which must not change any
 // order.
 func TestConformanceInDebugMode(t *testing.T) {
-	defer slog.SetDefault(slog.Default())
-	slog.SetDefault(slog.New(slog.DiscardHandler))
+	quiet(t)
 	for _, p := range sample(programs(t)) {
 		if diff := difference(p.Trace, run(p, true)); diff != "" {
 			t.Errorf("%s: %s", p.ID, diff)
@@ -314,8 +311,7 @@ func (c *stepCounter) Ran()       { c.ran++ }
 // TestConformanceDirected runs the programs under a director, so each step is made from
 // the root. With the default choices the order is that of an ordinary loop.
 func TestConformanceDirected(t *testing.T) {
-	defer slog.SetDefault(slog.Default())
-	slog.SetDefault(slog.New(slog.DiscardHandler))
+	quiet(t)
 	for i, p := range sample(programs(t)) {
 		var c stepCounter
 		if diff := difference(p.Trace, runDirected(p, i%2 == 1, &c)); diff != "" {

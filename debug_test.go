@@ -1,12 +1,10 @@
 package aio_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"log"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -44,14 +42,8 @@ func (r recorder) Handle(_ context.Context, rec slog.Record) error {
 // captureLog replaces the default logger by one that appends to the result, until the
 // test ends.
 func captureLog(t *testing.T) *[]logged {
-	before, flags, out := slog.Default(), log.Flags(), log.Writer()
-	t.Cleanup(func() {
-		slog.SetDefault(before)
-		log.SetFlags(flags)
-		log.SetOutput(out)
-	})
 	records := new([]logged)
-	slog.SetDefault(slog.New(recorder{records}))
+	logTo(t, recorder{records})
 	return records
 }
 
@@ -350,8 +342,7 @@ type brokenHandler struct{ recorder }
 func (brokenHandler) Handle(context.Context, slog.Record) error { panic("broken") }
 
 func TestLogHandlerThatPanicsDoesNotEndTheLoop(t *testing.T) {
-	captureLog(t) // restores the logger at the end
-	slog.SetDefault(slog.New(brokenHandler{}))
+	logTo(t, brokenHandler{})
 	l, _ := newLoop(t)
 	l.SetDebug(true)
 	l.SetSlowCallbackDuration(0) // every callback is slow
@@ -583,13 +574,9 @@ func TestDebugReportsTheOuterContextOfAThread(t *testing.T) {
 }
 
 func TestExceptionContextExtra(t *testing.T) {
-	var logged bytes.Buffer
-	defer slog.SetDefault(slog.Default())
-	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+	logged := logText(t)
 	l := aio.NewEventLoop(nil)
 	defer l.Close()
 	l.CallExceptionHandler(aio.ExceptionContext{Message: "odd", Extra: map[string]any{"shard": 7, "query": "q"}})
-	if !strings.Contains(logged.String(), "query=q shard=7") {
-		t.Errorf("logged %s", &logged)
-	}
+	contains(t, "the log", logged(), "query=q shard=7")
 }

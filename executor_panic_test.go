@@ -1,9 +1,7 @@
 package aio_test
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
@@ -50,29 +48,6 @@ func TestCloseWithAnExecutorThatPanics(t *testing.T) {
 	matches(t, "the report", (*reports)[0].Err, aio.ErrQueueEmpty)
 	matches(t, "the context of the loop", l.Context().Err(), context.Canceled)
 }
-
-// logText returns the log output since the call. The logger is restored when the test
-// ends.
-func logText(t *testing.T) func() string {
-	var mu sync.Mutex
-	var log bytes.Buffer
-	old := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		return log.Write(p)
-	}), nil)))
-	t.Cleanup(func() { slog.SetDefault(old) })
-	return func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		return log.String()
-	}
-}
-
-type writerFunc func(p []byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestPanicOfAJobOfAThreadPoolExecutor(t *testing.T) {
 	log := logText(t)

@@ -1,12 +1,9 @@
 package aio_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -242,10 +239,7 @@ func TestShutdownDefaultExecutor(t *testing.T) {
 
 // LOOP-087
 func TestShutdownDefaultExecutorTimeout(t *testing.T) {
-	var logged bytes.Buffer
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
-	defer slog.SetDefault(before)
+	logged := logText(t)
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		err := aio.Run(func(ctx context.Context) error {
@@ -263,9 +257,7 @@ func TestShutdownDefaultExecutorTimeout(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if !strings.Contains(logged.String(), "did not finish in time") {
-		t.Errorf("the log has %q", &logged)
-	}
+	contains(t, "the log", logged(), "did not finish in time")
 }
 
 func TestThreadPoolExecutorNeedsWorkers(t *testing.T) {

@@ -250,10 +250,8 @@ func TestBlockedLoopRetries(t *testing.T) {
 // logged, once.
 func TestBlockedLoopKeptError(t *testing.T) {
 	t.Cleanup(aio.HurryBlocked())
-	old := slog.Default()
-	t.Cleanup(func() { slog.SetDefault(old) })
 	reports := make(chan string, 100)
-	slog.SetDefault(slog.New(slog.NewTextHandler(reportWriter(reports), nil)))
+	logTo(t, slog.NewTextHandler(reportWriter(reports), nil))
 	l, c, _ := connOnLoop(t, false)
 	begun, release := make(chan struct{}), make(chan struct{})
 	go func() {

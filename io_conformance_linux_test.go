@@ -14,7 +14,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -111,13 +110,6 @@ func ioDifference(t testing.TB, p *ioProgram, mode ioMode) string {
 		want = withoutPasses(want)
 	}
 	return difference(want, runIO(t, p, mode))
-}
-
-// quiet discards log records during a test.
-func quiet(t testing.TB) {
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.DiscardHandler))
-	t.Cleanup(func() { slog.SetDefault(before) })
 }
 
 func TestIOConformance(t *testing.T) {

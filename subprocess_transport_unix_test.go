@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,16 +177,6 @@ func noChildren(t *testing.T) {
 	if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != syscall.ECHILD {
 		t.Errorf("a child remains: %d, %v", pid, err)
 	}
-}
-
-// textLog redirects slog to a buffer until the test ends.
-func textLog(t *testing.T) *bytes.Buffer {
-	t.Helper()
-	var buf bytes.Buffer
-	old := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&buf, nil)))
-	t.Cleanup(func() { slog.SetDefault(old) })
-	return &buf
 }
 
 // LOOP-342, SUBP-040, SUBP-041, SUBP-042, SUBP-044
@@ -472,16 +460,14 @@ func TestSubprocessStopped(t *testing.T) {
 // SUBP-035, LOOP-353
 func TestSubprocessReapedByOthers(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		logged := textLog(t)
+		logged := logText(t)
 		tr, p := shellTransport(t, ctx, "read line", &aio.SubprocessOptions{Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
 		tr.Kill()
 		if _, err := syscall.Wait4(tr.GetPID(), nil, 0, nil); err != nil {
 			t.Skip("the goroutine was faster")
 		}
 		p.wantOver(t, ctx, 255)
-		if !strings.Contains(logged.String(), "child process already reaped elsewhere") {
-			t.Errorf("logged %q", logged)
-		}
+		contains(t, "the log", logged(), "child process already reaped elsewhere")
 		return nil
 	})
 }
@@ -511,9 +497,7 @@ func TestSubprocessWaitFails(t *testing.T) {
 // LOOP-354
 func TestSubprocessLoopClosed(t *testing.T) {
 	for _, goroutines := range []bool{false, true} {
-		logged := textLog(t)
-		warned := make(chan struct{}, 1)
-		slog.SetDefault(slog.New(slog.NewTextHandler(notifyingWriter{logged, warned}, nil)))
+		lines := logLines(t)
 		runner := aio.Runner{}
 		l, err := runner.GetLoop()
 		if err != nil {
@@ -533,24 +517,10 @@ func TestSubprocessLoopClosed(t *testing.T) {
 		}
 		w.Close()
 		r.Close()
-		<-warned
-		if !strings.Contains(logged.String(), fmt.Sprint("pid=", p.t.GetPID())) {
-			t.Errorf("logged %q", logged)
-		}
+		lineWith(t, lines, fmt.Sprint("pid=", p.t.GetPID()))
 		noChildren(t)
 		p.log.want(t, "made")
 	}
-}
-
-// notifyingWriter sends on ch when data is written.
-type notifyingWriter struct {
-	io.Writer
-	ch chan struct{}
-}
-
-func (n notifyingWriter) Write(p []byte) (int, error) {
-	defer func() { n.ch <- struct{}{} }()
-	return n.Writer.Write(p)
 }
 
 func TestSubprocessProtocolPanics(t *testing.T) {

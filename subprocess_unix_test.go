@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -503,8 +502,7 @@ func TestProcessContext(t *testing.T) {
 // Closing the loop kills the processes with a context.
 func TestProcessContextLoopClosed(t *testing.T) {
 	for _, goroutines := range []bool{false, true} {
-		warned := make(chan struct{}, 1)
-		slog.SetDefault(slog.New(slog.NewTextHandler(notifyingWriter{textLog(t), warned}, nil)))
+		lines := logLines(t)
 		runner := aio.Runner{}
 		l, err := runner.GetLoop()
 		if err != nil {
@@ -520,7 +518,7 @@ func TestProcessContextLoopClosed(t *testing.T) {
 		if err := runner.Close(); err != nil {
 			t.Error(err)
 		}
-		<-warned
+		lineWith(t, lines, "pid=")
 		noChildren(t)
 	}
 }

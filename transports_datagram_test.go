@@ -1,12 +1,10 @@
 package aio_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"path/filepath"
 	"runtime"
@@ -349,15 +347,12 @@ func TestDatagramDropped(t *testing.T) {
 					return err
 				}
 			}
-			var logged bytes.Buffer
-			before := slog.Default()
-			slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+			logged := logText(t)
 			for range 6 {
 				dgIs(t, p.t.SendTo([]byte("late"), to), net.ErrClosed)
 			}
-			slog.SetDefault(before)
-			if n := strings.Count(logged.String(), "level=WARN"); n != 2 {
-				t.Errorf("%d warnings were logged:\n%s", n, &logged)
+			if n := strings.Count(logged(), "level=WARN"); n != 2 {
+				t.Errorf("%d warnings were logged:\n%s", n, logged())
 			}
 			if _, err := p.lost.Await(ctx); err != nil {
 				return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"runtime"
 	"strings"
@@ -103,14 +102,12 @@ func TestPipeWriteErrorAtOnce(t *testing.T) {
 		if !tr.IsClosing() || tr.GetWriteBufferSize() != 0 {
 			c.Errorf("closing %v, %d buffered", tr.IsClosing(), tr.GetWriteBufferSize())
 		}
-		var logged strings.Builder
-		defer slog.SetDefault(slog.Default())
-		slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+		logged := logText(c)
 		for n := range 6 {
 			if _, err := tr.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 				c.Errorf("Write to a broken pipe: %v", err)
 			}
-			if got, want := strings.Count(logged.String(), "WARN"), max(0, n-3); got != want {
+			if got, want := strings.Count(logged(), "WARN"), max(0, n-3); got != want {
 				c.Errorf("after %d writes there are %d warnings, want %d", n+1, got, want)
 			}
 		}

@@ -1,12 +1,10 @@
 package aio_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -250,15 +248,13 @@ func (ioMade) ConnectionMade(aio.BaseTransport) {}
 
 // LOOP-237: the fifth dropped write, and each after it, is logged.
 func TestStreamLogsWritesThatAreDropped(t *testing.T) {
-	defer slog.SetDefault(slog.Default())
-	var logged bytes.Buffer
-	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+	logged := logText(t)
 	scripted(t, func(c *ioCase) {
 		c.t.Close()
 		for i := range 6 {
 			c.t.Write([]byte("x"))
-			if got, want := strings.Count(logged.String(), "\n"), max(0, i+1-4); got != want {
-				c.Errorf("%d records after %d writes, want %d:\n%s", got, i+1, want, &logged)
+			if got, want := strings.Count(logged(), "\n"), max(0, i+1-4); got != want {
+				c.Errorf("%d records after %d writes, want %d:\n%s", got, i+1, want, logged())
 			}
 		}
 		c.passes(1)
