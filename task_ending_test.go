@@ -77,112 +77,165 @@ func TestTaskEndingsByCancellationsByConsumers(t *testing.T) {
 	}
 }
 
+// taskEnding is a combination, and what happened in its run.
+type taskEnding struct {
+	*testing.T
+	body, cancelled, consumer string
+
+	log      eventLog
+	gate     *aio.Future[int]
+	task     *aio.Task[int]
+	consumed string // what the consumer got
+}
+
 func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome string) {
 	l, reports := newLoop(t)
-	var log eventLog
-	gate := aio.CreateFuture[int](l.Context())
-	work := func(ctx context.Context) (int, error) {
-		log.add("begin")
-		v, err := gate.Await(ctx)
-		if err != nil {
-			log.add("interrupted")
-		} else {
-			log.add("opened")
-		}
-		switch body {
-		case "fails":
-			return 0, errBoom
-		case "panics":
-			panic("panic")
-		case "Goexits":
-			runtime.Goexit()
-		}
-		return v, err
-	}
-	// text formats a result.
-	text := func(v int, err error) string {
-		var p *aio.PanicError
-		switch {
-		case err == nil:
-			return fmt.Sprint(v)
-		case err == errBoom:
-			return "boom"
-		case err == aio.ErrGoexit:
-			return "exit"
-		case errors.As(err, &p):
-			return fmt.Sprint(p.Value)
-		case errors.Is(err, aio.ErrCancelled):
-			return "cancelled"
-		}
-		return "unexpected " + err.Error()
-	}
-	var task *aio.Task[int]
-	cancel := func() { log.add("cancel:%v", task.Cancel()) }
-	created := func(w *aio.Task[int]) {
-		task = w
-		if cancelled == "before start" {
-			cancel()
-		}
-	}
-	got := "nothing"
-	consume := aio.NoResult(func(ctx context.Context) error {
-		switch consumer {
-		case "awaited":
-			created(aio.CreateTask(ctx, work))
-			got = text(task.Await(ctx))
-		case "shielded":
-			created(aio.CreateTask(ctx, work))
-			got = text(aio.Shield(ctx, task).Await(ctx))
-		case "grouped":
-			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-				created(aio.GoResult(tg, work))
-				return nil
-			})
-			var g *aio.GroupError
-			switch {
-			case err == nil:
-				got = "ok"
-			case errors.As(err, &g) && len(g.Errors) == 1:
-				got = "group:" + text(0, g.Errors[0])
-			default:
-				got = "unexpected " + err.Error()
-			}
-		case "dropped":
-			created(aio.CreateTask(ctx, work))
-		}
-		return nil
-	})
+	e := &taskEnding{T: t, body: body, cancelled: cancelled, consumer: consumer, consumed: "nothing"}
+	e.gate = aio.CreateFuture[int](l.Context())
 	main := aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
-		consuming := aio.CreateTask(ctx, consume)
+		consuming := aio.CreateTask(ctx, aio.NoResult(e.consume))
 		letPass(ctx, 5)
-		switch cancelled {
-		case "never":
-			_ = gate.SetResult(7)
-		case "while ready":
-			_ = gate.SetResult(7)
-			cancel()
-		case "while waiting":
-			cancel()
-			if !gate.Cancelled() {
-				t.Error("the gate was not cancelled")
-			}
-		case "when done":
-			_ = gate.SetResult(7)
-			letPass(ctx, 1)
-			cancel()
-		}
+		e.open(ctx)
 		letPass(ctx, 5)
-		if !task.Done() {
-			t.Errorf("the task is not done: %v", task)
+		if !e.task.Done() {
+			t.Errorf("the task is not done: %v", e.task)
 		}
-		if task.Cancelled() != (outcome == "cancelled") {
-			t.Errorf("the task: %v, want %s", task, outcome)
+		if e.task.Cancelled() != (outcome == "cancelled") {
+			t.Errorf("the task: %v, want %s", e.task, outcome)
 		}
 		_, err := consuming.Await(ctx)
 		return err
 	}))
-	task = nil
-	exits := 0
+	wantExits := 0
+	if outcome == "exit" {
+		wantExits = 1
+	}
+	if exits := e.run(l, main); exits != wantExits {
+		t.Errorf("the loop's goroutine was ended %d times", exits)
+	}
+	e.log.want(t, events)
+	if want := e.consumes(outcome); e.consumed != want {
+		t.Errorf("the consumer got %s, want %s", e.consumed, want)
+	}
+	if all := aio.AllTasks(l.Context()); len(all) != 0 {
+		t.Errorf("left: %v", all)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	reported := "nothing"
+	switch len(*reports) {
+	case 0:
+	case 1:
+		reported = endingText(0, (*reports)[0].Err)
+	default:
+		t.Errorf("reports: %+v", *reports)
+	}
+	if want := e.reports(outcome); reported != want {
+		t.Errorf("reported %s, want %s", reported, want)
+	}
+}
+
+// endingText formats a result.
+func endingText(v int, err error) string {
+	var p *aio.PanicError
+	switch {
+	case err == nil:
+		return fmt.Sprint(v)
+	case err == errBoom:
+		return "boom"
+	case err == aio.ErrGoexit:
+		return "exit"
+	case errors.As(err, &p):
+		return fmt.Sprint(p.Value)
+	case errors.Is(err, aio.ErrCancelled):
+		return "cancelled"
+	}
+	return "unexpected " + err.Error()
+}
+
+// work is the body of the task.
+func (e *taskEnding) work(ctx context.Context) (int, error) {
+	e.log.add("begin")
+	v, err := e.gate.Await(ctx)
+	if err != nil {
+		e.log.add("interrupted")
+	} else {
+		e.log.add("opened")
+	}
+	switch e.body {
+	case "fails":
+		return 0, errBoom
+	case "panics":
+		panic("panic")
+	case "Goexits":
+		runtime.Goexit()
+	}
+	return v, err
+}
+
+func (e *taskEnding) cancel() { e.log.add("cancel:%v", e.task.Cancel()) }
+
+// created keeps the task, and cancels it if that happens before its start.
+func (e *taskEnding) created(task *aio.Task[int]) {
+	e.task = task
+	if e.cancelled == "before start" {
+		e.cancel()
+	}
+}
+
+// consume creates the task and uses its result.
+func (e *taskEnding) consume(ctx context.Context) error {
+	switch e.consumer {
+	case "awaited":
+		e.created(aio.CreateTask(ctx, e.work))
+		e.consumed = endingText(e.task.Await(ctx))
+	case "shielded":
+		e.created(aio.CreateTask(ctx, e.work))
+		e.consumed = endingText(aio.Shield(ctx, e.task).Await(ctx))
+	case "grouped":
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			e.created(aio.GoResult(tg, e.work))
+			return nil
+		})
+		var g *aio.GroupError
+		switch {
+		case err == nil:
+			e.consumed = "ok"
+		case errors.As(err, &g) && len(g.Errors) == 1:
+			e.consumed = "group:" + endingText(0, g.Errors[0])
+		default:
+			e.consumed = "unexpected " + err.Error()
+		}
+	case "dropped":
+		e.created(aio.CreateTask(ctx, e.work))
+	}
+	return nil
+}
+
+// open opens the gate for the task that waits there, or cancels the task, or both.
+func (e *taskEnding) open(ctx context.Context) {
+	switch e.cancelled {
+	case "never":
+		_ = e.gate.SetResult(7)
+	case "while ready":
+		_ = e.gate.SetResult(7)
+		e.cancel()
+	case "while waiting":
+		e.cancel()
+		if !e.gate.Cancelled() {
+			e.Error("the gate was not cancelled")
+		}
+	case "when done":
+		_ = e.gate.SetResult(7)
+		letPass(ctx, 1)
+		e.cancel()
+	}
+}
+
+// run runs the loop until main has ended, each time in a new goroutine, and returns how
+// many of these were ended by Goexit.
+func (e *taskEnding) run(l *aio.Loop, main *aio.Task[struct{}]) (exits int) {
 	for done := false; !done; {
 		over := make(chan struct{})
 		go func() {
@@ -197,56 +250,35 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 			exited = false
 			done = true
 			if err != nil {
-				t.Error(err)
+				e.Error(err)
 			}
 		}()
 		<-over
 	}
-	wantExits := 0
-	if outcome == "exit" {
-		wantExits = 1
-	}
-	if exits != wantExits {
-		t.Errorf("the loop's goroutine was ended %d times", exits)
-	}
-	log.want(t, events)
+	return exits
+}
 
-	want := outcome
-	switch consumer {
+// consumes returns what the consumer gets from a task with this outcome.
+func (e *taskEnding) consumes(outcome string) string {
+	switch e.consumer {
 	case "grouped":
-		want = "group:" + outcome
 		if outcome == "7" || outcome == "cancelled" {
-			want = "ok"
+			return "ok"
 		}
+		return "group:" + outcome
 	case "dropped":
-		want = "nothing"
+		return "nothing"
 	}
-	if got != want {
-		t.Errorf("the consumer got %s, want %s", got, want)
+	return outcome
+}
+
+// reports returns what is reported about a task with this outcome. Cancel on a failed
+// task marks its error as retrieved. Goexit still reaches the goroutine of the loop.
+func (e *taskEnding) reports(outcome string) string {
+	if e.consumer == "dropped" && e.cancelled != "when done" && outcome != "7" && outcome != "cancelled" && outcome != "exit" {
+		return outcome
 	}
-	if all := aio.AllTasks(l.Context()); len(all) != 0 {
-		t.Errorf("left: %v", all)
-	}
-	if err := l.Close(); err != nil {
-		t.Error(err)
-	}
-	reported := "nothing"
-	switch len(*reports) {
-	case 0:
-	case 1:
-		reported = text(0, (*reports)[0].Err)
-	default:
-		t.Errorf("reports: %+v", *reports)
-	}
-	want = "nothing"
-	// Cancel on a failed task marks its error as retrieved. Goexit still reaches
-	// the goroutine of the loop.
-	if consumer == "dropped" && cancelled != "when done" && outcome != "7" && outcome != "cancelled" && outcome != "exit" {
-		want = outcome
-	}
-	if reported != want {
-		t.Errorf("reported %s, want %s", reported, want)
-	}
+	return "nothing"
 }
 
 // An error that joins only cancellations is a cancellation, as with a deferred
