@@ -185,22 +185,7 @@ func (q *Queue[T]) Shutdown(ctx context.Context, immediate bool) error {
 			if !immediate {
 				return nil
 			}
-			for {
-				batch, err := q.consumer.FetchNoWait(1000)
-				if err != nil {
-					return err
-				}
-				n := 0
-				for m := range batch.Messages() {
-					if err := m.Ack(); err != nil {
-						return err
-					}
-					n++
-				}
-				if n == 0 {
-					return batch.Error()
-				}
-			}
+			return q.endAll(ctx)
 		})
 	})
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -212,6 +197,50 @@ func (q *Queue[T]) Shutdown(ctx context.Context, immediate bool) error {
 	q.shut()
 	q.b.send(q.shutSubject(), nil)
 	return nil
+}
+
+// endAll takes and ends the items that no getter has, and returns when they have left the
+// stream. It may block.
+func (q *Queue[T]) endAll(ctx context.Context) error {
+	for {
+		batch, err := q.consumer.FetchNoWait(1000)
+		if err != nil {
+			return err
+		}
+		var last jetstream.Msg
+		for m := range batch.Messages() {
+			if last != nil {
+				err = errors.Join(err, last.Ack())
+			}
+			last = m
+		}
+		if err := errors.Join(err, batch.Error()); err != nil {
+			return err
+		}
+		if last != nil {
+			// The server handles acknowledgements in order: this waits for
+			// all of them.
+			if err := last.DoubleAck(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		// An item leaves the stream some time after its acknowledgement.
+		s, err := q.b.js.Stream(ctx, q.stream)
+		if err != nil {
+			return err
+		}
+		c, err := q.consumer.Info(ctx)
+		if err != nil {
+			return err
+		}
+		if s.CachedInfo().State.Msgs <= uint64(c.NumAckPending) {
+			return nil
+		}
+		if !pause(ctx, time.Millisecond) {
+			return ctx.Err()
+		}
+	}
 }
 
 // DeleteQueue removes a queue and its items, and reports whether there was one. For those
