@@ -34,6 +34,14 @@ var apiPackages = []string{
 	"github.com/goaio/aio/aiotest",
 }
 
+// apiFolders are the folders of apiPackages.
+func apiFolders() (folders []string) {
+	for _, path := range apiPackages {
+		folders = append(folders, "."+strings.TrimPrefix(path, "github.com/goaio/aio"))
+	}
+	return folders
+}
+
 // apiExports runs the go command once for all packages, and returns an importer of their
 // export data.
 var apiExports = sync.OnceValues(func() (types.Importer, error) {
@@ -285,7 +293,7 @@ func TestTextsNameTheAPI(t *testing.T) {
 	names["aio.Context"] = true // the text form of a ctx has this name
 	same(t, "the sample", strings.Join(notExported(names, "use aio.Receive, aio.Recv, Loop.Stop, Loop.Halt, A.B, Task.Cancel"), " "), "aio.Recv Loop.Halt")
 	files := 0
-	for _, dir := range []string{".", "aiohttp", "aioiter", "aiokit", "aiomon", "aiosql", "aiotest"} {
+	for _, dir := range apiFolders() {
 		paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -49,7 +49,7 @@ func TestDocLinks(t *testing.T) {
 	if got := brokenLinks(sample, isA); !slices.Equal(got, []string{"B", "A.N"}) {
 		t.Fatalf("in the sample %q are broken", got)
 	}
-	for _, dir := range []string{".", "aiohttp", "aioiter", "aiokit", "aiomon", "aiosql", "aiotest"} {
+	for _, dir := range apiFolders() {
 		names := map[string]bool{}
 		paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
