@@ -85,7 +85,7 @@ func TestSubprocessWithChildWatcher(t *testing.T) {
 // A process that the watcher does not or cannot handle is watched by the package.
 func TestSubprocessWithoutChildWatcher(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
-		warnings := logLines(t)
+		warnings := logLines(t, "")
 		probe := &childProbe{AbstractChildWatcher: w, inactive: true}
 		childSet(t, probe)
 		run := func() {
@@ -116,7 +116,7 @@ func TestSubprocessWithoutChildWatcher(t *testing.T) {
 func TestSubprocessChildWatcherCloses(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		warnings := logLines(t)
+		warnings := logLines(t, "")
 		childSet(t, w)
 		tr, p := shellTransport(t, ctx, "read l; exit 7", nil)
 		aio.SetChildWatcher(nil)
@@ -148,7 +148,7 @@ func TestSubprocessChildWatcherLoopClosed(t *testing.T) {
 	// exits.
 	closes := func(t *testing.T, ctx context.Context, attach func(*aio.Loop) aio.AbstractChildWatcher) {
 		t.Helper()
-		warnings := logLines(t)
+		warnings := logLines(t, "")
 		policyReset(t)
 		r, in := newPipe(t)
 		var pid int

@@ -265,7 +265,7 @@ func TestChildWatchersReplace(t *testing.T) {
 
 func TestChildWatchersRemove(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
-		warnings := logLines(t)
+		warnings := logLines(t, "")
 		same(t, "RemoveChildHandler of an unknown pid", w.RemoveChildHandler(1), false)
 		var c childLog
 		pid, end := childStart(t, "read l; exit 2")
@@ -306,7 +306,7 @@ func TestChildWatchersRemove(t *testing.T) {
 // LOOP-353: other code has collected the status, or the pid is not a child.
 func TestChildWatchersUnknown(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
-		warnings := logLines(t)
+		warnings := logLines(t, "")
 		var c childLog
 		pid := 1
 		if _, ok := w.(*aio.PidfdChildWatcher); ok {
@@ -483,7 +483,7 @@ func TestChildWatchersOfSeveralLoops(t *testing.T) {
 // LOOP-354: the child exits after the loop of its handler has been closed.
 func TestChildWatchersLoopClosed(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
-		warnings := logLines(t)
+		warnings := logLines(t, "")
 		var pid int
 		var end func()
 		inGoroutine(func() {
@@ -505,7 +505,7 @@ func TestChildWatchersLoopClosed(t *testing.T) {
 func TestChildWatchersChangeLoops(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		warnings := logLines(t)
+		warnings := logLines(t, "")
 		var c childLog
 		pid, end := childStart(t, "read l; exit 6")
 		childAdd(t, ctx, w, pid, c.ended(t, "detached", pid))
@@ -546,7 +546,7 @@ func TestChildWatchersChangeLoops(t *testing.T) {
 func TestChildWatchersClose(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		warnings := logLines(t)
+		warnings := logLines(t, "")
 		var c childLog
 		pid, end := childStart(t, "read l; exit 6")
 		childAdd(t, ctx, w, pid, c.ended(t, "pending", pid))
@@ -603,7 +603,7 @@ func TestMultiLoopChildWatcherBeforeAttach(t *testing.T) {
 func TestFastChildWatcherTakesAll(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		warnings := logLines(t)
+		warnings := logLines(t, "")
 		cmd := exec.Command("/bin/sh", "-c", "exit 3")
 		if err := cmd.Start(); err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"runtime"
 	"strings"
@@ -250,8 +249,7 @@ func TestBlockedLoopRetries(t *testing.T) {
 // logged, once.
 func TestBlockedLoopKeptError(t *testing.T) {
 	t.Cleanup(aio.HurryBlocked())
-	reports := make(chan string, 100)
-	logTo(t, slog.NewTextHandler(reportWriter(reports), nil))
+	reports := logLines(t, "TestBlockedLoopKeptError")
 	l, c, _ := connOnLoop(t, false)
 	begun, release := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -283,17 +281,6 @@ func TestBlockedLoopKeptError(t *testing.T) {
 		t.Errorf("a second report: %q", again)
 	default:
 	}
-}
-
-// reportWriter sends the reports of TestBlockedLoopKeptError; a loop of an earlier test
-// may still report.
-type reportWriter chan string
-
-func (w reportWriter) Write(p []byte) (int, error) {
-	if report := string(p); strings.Contains(report, "TestBlockedLoopKeptError") {
-		w <- report
-	}
-	return len(p), nil
 }
 
 // A loop that works is not taken for one that is blocked, however long a Read waits, and

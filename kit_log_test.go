@@ -42,14 +42,16 @@ func logText(t testing.TB) func() string {
 	}
 }
 
-// logLines returns a channel of the logged records. Records that find it full are
-// dropped: a loop of an earlier test may still log.
-func logLines(t testing.TB) chan string {
+// logLines returns a channel of the logged records that contain part: a loop of an
+// earlier test may still log. Records that find the channel full are dropped.
+func logLines(t testing.TB, part string) chan string {
 	lines := make(chan string, 100)
 	logTo(t, slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
-		select {
-		case lines <- string(p):
-		default:
+		if line := string(p); strings.Contains(line, part) {
+			select {
+			case lines <- line:
+			default:
+			}
 		}
 		return len(p), nil
 	}), nil))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log"
 	"net"
 	"os"
 	"runtime"
@@ -187,10 +186,9 @@ func boom() { panic("boom") }
 
 // The text of a PanicError contains the position of the panic; with %+v also the stack.
 func TestPanicErrorNamesItsPlace(t *testing.T) {
+	quiet(t)
 	task := func(f func()) error {
 		return aio.Run(func(ctx context.Context) error {
-			log.SetOutput(testWriter{t})
-			defer log.SetOutput(os.Stderr)
 			_, err := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { f(); return nil })).Await(ctx)
 			return fmt.Errorf("task: %w", errors.New(err.Error()))
 		})
@@ -273,10 +271,6 @@ func TestGroupErrorHasTheStacksOfItsParts(t *testing.T) {
 	same(t, "%s", fmt.Sprintf("%s", g), g.Error())
 	same(t, "%q", fmt.Sprintf("%q", g), fmt.Sprintf("%q", g.Error()))
 }
-
-type testWriter struct{ t *testing.T }
-
-func (w testWriter) Write(p []byte) (int, error) { w.t.Log(string(p)); return len(p), nil }
 
 // Profiler labels set by the body of a task do not affect other tasks.
 func TestProfilerLabelsDoNotPassToTheNextTask(t *testing.T) {

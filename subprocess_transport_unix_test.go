@@ -494,20 +494,20 @@ func TestSubprocessWaitFails(t *testing.T) {
 	})
 }
 
-// LOOP-354
-func TestSubprocessLoopClosed(t *testing.T) {
+// closedWithChild closes a loop in which start has started a child process, on each path.
+// Then it calls the result of start. lines has what is logged of child processes.
+func closedWithChild(t *testing.T, start func(ctx context.Context, lines chan string) (closed func())) {
 	for _, goroutines := range []bool{false, true} {
-		lines := logLines(t)
+		lines := logLines(t, "pid=")
 		runner := aio.Runner{}
 		l, err := runner.GetLoop()
 		if err != nil {
 			t.Fatal(err)
 		}
 		aio.ForceGoroutines(l, goroutines)
-		r, w := newPipe(t)
-		var p *processProtocol
+		var closed func()
 		if err := runner.Run(func(ctx context.Context) error {
-			_, p = shellTransport(t, ctx, "read line", &aio.SubprocessOptions{Stdin: r, Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
+			closed = start(ctx, lines)
 			return nil
 		}); err != nil {
 			t.Error(err)
@@ -515,12 +515,23 @@ func TestSubprocessLoopClosed(t *testing.T) {
 		if err := runner.Close(); err != nil {
 			t.Error(err)
 		}
-		w.Close()
-		r.Close()
-		lineWith(t, lines, fmt.Sprint("pid=", p.t.GetPID()))
+		closed()
 		noChildren(t)
-		p.log.want(t, "made")
 	}
+}
+
+// LOOP-354
+func TestSubprocessLoopClosed(t *testing.T) {
+	closedWithChild(t, func(ctx context.Context, lines chan string) func() {
+		r, w := newPipe(t)
+		_, p := shellTransport(t, ctx, "read line", &aio.SubprocessOptions{Stdin: r, Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
+		return func() {
+			w.Close()
+			r.Close()
+			lineWith(t, lines, fmt.Sprint("pid=", p.t.GetPID()))
+			p.log.want(t, "made")
+		}
+	})
 }
 
 func TestSubprocessProtocolPanics(t *testing.T) {

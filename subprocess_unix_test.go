@@ -501,26 +501,10 @@ func TestProcessContext(t *testing.T) {
 
 // Closing the loop kills the processes with a context.
 func TestProcessContextLoopClosed(t *testing.T) {
-	for _, goroutines := range []bool{false, true} {
-		lines := logLines(t)
-		runner := aio.Runner{}
-		l, err := runner.GetLoop()
-		if err != nil {
-			t.Fatal(err)
-		}
-		aio.ForceGoroutines(l, goroutines)
-		if err := runner.Run(func(ctx context.Context) error {
-			startShell(t, ctx, "exec sleep 1000", &aio.SubprocessOptions{Context: context.WithValue(context.Background(), t, t)})
-			return nil
-		}); err != nil {
-			t.Error(err)
-		}
-		if err := runner.Close(); err != nil {
-			t.Error(err)
-		}
-		lineWith(t, lines, "pid=")
-		noChildren(t)
-	}
+	closedWithChild(t, func(ctx context.Context, lines chan string) func() {
+		startShell(t, ctx, "exec sleep 1000", &aio.SubprocessOptions{Context: context.WithValue(context.Background(), t, t)})
+		return func() { lineWith(t, lines, "pid=") }
+	})
 }
 
 // Signals to a group reach all its processes.
