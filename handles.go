@@ -6,9 +6,9 @@ package aio
 // callback itself, and tasks that it starts eagerly, hold the token and do not take the
 // lock.
 //
-// Allocation is most of the cost of CallSoon, so its handles are made in blocks. A handle
-// that the user keeps also keeps those of its block in memory. Each of them has at most
-// the callback of the next pass: it forgets the callback when that has returned.
+// Allocation was most of the cost of CallSoon, so its handles are made in blocks. A
+// handle that the user keeps also keeps the others of its block in memory, but not what
+// their callbacks refer to: a handle forgets its callback when that has returned.
 
 import (
 	"reflect"
